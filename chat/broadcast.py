@@ -1,0 +1,100 @@
+"""Who hears what, over the channel layer: pages hear replies, replies hear pages, all hear the engine.
+
+The layer may drop a message without a word, so frames are numbered and a gap asks for a snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypedDict, cast
+from uuid import UUID
+
+from channels.layers import BaseChannelLayer, get_channel_layer
+
+from inference.gate import get_gate
+from inference.supervisor import get_supervisor
+
+SITE_GROUP = "site"
+
+
+class Frame(TypedDict):
+    """One change of a running message. `sequence` counts from 1 for each message."""
+
+    type: str
+    message: int
+    sequence: int
+    html: str
+
+
+def channel_layer() -> BaseChannelLayer:
+    """The layer that the settings name."""
+    return cast(BaseChannelLayer, get_channel_layer())
+
+
+def conversation_group(conversation_id: UUID) -> str:
+    return f"conversation.{conversation_id.hex}"
+
+
+def reply_group(message_id: int) -> str:
+    """Where the reply that writes this message listens."""
+    return f"reply.{message_id}"
+
+
+def frame(message_id: int, sequence: int, html: str) -> Frame:
+    return {"type": "frame", "message": message_id, "sequence": sequence, "html": html}
+
+
+def snapshot(message_id: int, sequence: int, html: str) -> Frame:
+    """The whole message as it was after frame `sequence`."""
+    return {"type": "snapshot", "message": message_id, "sequence": sequence, "html": html}
+
+
+async def publish(conversation_id: UUID, event: Frame) -> None:
+    await channel_layer().group_send(conversation_group(conversation_id), dict(event))
+
+
+async def send(channel: str, event: Frame) -> None:
+    await channel_layer().send(channel, dict(event))
+
+
+async def ask_for_snapshot(message_id: int, channel: str) -> None:
+    """The reply, if it still runs anywhere, sends a snapshot to `channel`."""
+    await channel_layer().group_send(reply_group(message_id), {"type": "snapshot", "channel": channel})
+
+
+async def stop(message_id: int) -> None:
+    """The reply, if it still runs anywhere, ends where it is."""
+    await channel_layer().group_send(reply_group(message_id), {"type": "stop"})
+
+
+async def announce_status() -> None:
+    """Every open page shows the state of engine and gate anew."""
+    await channel_layer().group_send(SITE_GROUP, {"type": "status"})
+
+
+class StatusWatch:
+    """Announces each change of the engine's or the gate's state; started by the first open page."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Must be called on the server's event loop. Harmless when repeated."""
+        if self._loop is None:
+            get_gate().subscribe(self._announce)
+            get_supervisor().subscribe(self._announce_from_thread)
+        self._loop = asyncio.get_running_loop()
+
+    def _announce(self) -> None:
+        task = asyncio.get_running_loop().create_task(announce_status())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _announce_from_thread(self, *_: object) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._announce)
+
+
+watch: Callable[[], None] = StatusWatch().start

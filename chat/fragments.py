@@ -1,0 +1,106 @@
+"""The page's pieces as HTML. One template, one root element, one id; the page includes the same files.
+
+A piece for the socket carries `hx-swap-oob`, so that htmx puts it where its id is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.template.loader import render_to_string
+
+from chat.models import Conversation, Message
+from inference.gate import get_gate
+from inference.supervisor import Status, get_supervisor
+
+SHOWN_CONVERSATIONS = 200
+BUSY_STATES = ("downloading", "loading", "warming up", "restarting")
+
+
+def message(shown: Message) -> str:
+    """The whole article, in place of the one on the page."""
+    return _render("message", message=shown, is_oob=True)
+
+
+def turn(prompt: Message, answer: Message) -> str:
+    """A new prompt and its empty answer, at the end of the page."""
+    return _render("turn", messages=[prompt, answer], is_oob=True)
+
+
+def messages(shown: Iterable[Message]) -> str:
+    """All messages, in place of those on the page."""
+    return _render("messages", messages=shown, is_oob=True)
+
+
+def thinking(shown: Message) -> str:
+    """The thinking block, in place of the one on the page: opened or folded."""
+    return _render("thinking", message=shown, is_oob=True)
+
+
+def append(shown: Message, thinking_text: str, answer_text: str) -> str:
+    """New text at the end of the thinking and of the answer."""
+    return _render("append", message=shown, thinking_text=thinking_text, answer_text=answer_text)
+
+
+def actions(running: Message | None) -> str:
+    """The composer's buttons: Stop only while an answer runs here."""
+    return _render("actions", running=running, is_oob=True)
+
+
+def alert(text: str = "", *, is_error: bool = True) -> str:
+    """What went wrong, above the composer; nothing when `text` is empty."""
+    return _render("alert", text=text, is_error=is_error, is_oob=True)
+
+
+def accepted() -> str:
+    """Tells the sender's own page that its prompt is saved, so that the composer may be cleared."""
+    return _render("accepted", is_oob=True)
+
+
+def sidebar(user: AbstractBaseUser, current: Conversation | None) -> str:
+    return _render("sidebar", **sidebar_context(user, current), is_oob=True)
+
+
+def engine_status() -> str:
+    return _render("engine_status", **engine_context(), is_oob=True)
+
+
+def is_busy() -> bool:
+    return get_gate().is_full
+
+
+def state_of(path: Sequence[Message]) -> str:
+    """What a page has shown, as far as a change can be told from it: the last message and its status."""
+    return f"{path[-1].pk}-{path[-1].status}" if path else "empty"
+
+
+def sidebar_context(user: AbstractBaseUser, current: Conversation | None) -> dict[str, object]:
+    shown = Conversation.objects.for_user(user).started().recent()[: SHOWN_CONVERSATIONS + 1]
+    conversations = list(shown)
+    return {
+        "conversations": conversations[:SHOWN_CONVERSATIONS],
+        "has_more": len(conversations) > SHOWN_CONVERSATIONS,
+        "current": current,
+    }
+
+
+def engine_context() -> dict[str, object]:
+    status = get_supervisor().status
+    return {
+        "state": "generating" if status.state == "ready" and get_gate().held else status.state,
+        "engine": status,
+        "percent": _percent(status),
+        "is_starting": status.state in BUSY_STATES,
+        "model_name": "demo model" if settings.MODEL_NAME == "demo" else settings.MODEL_NAME,
+        "is_demo": settings.MODEL_NAME == "demo",
+    }
+
+
+def _percent(status: Status) -> int | None:
+    return 100 * status.done // status.total if status.total else None
+
+
+def _render(name: str, **context: object) -> str:
+    return render_to_string(f"chat/fragments/{name}.html", context)

@@ -1,0 +1,133 @@
+"""The pages, and what a page can ask for without a socket."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import aget_object_or_404, get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRedirect
+
+from chat import broadcast, fragments, replies
+from chat.forms import PromptForm, RenameForm
+from chat.models import Conversation, EffortChoice
+from chat.requests import UserRequest
+from inference.errors import BusyError, EngineError, InferenceError
+
+
+@login_required
+@require_GET
+def home(request: UserRequest) -> HttpResponse:
+    """The newest conversation, or a new one."""
+    newest = Conversation.objects.for_user(request.user).started().recent().first()
+    return redirect(newest or Conversation.objects.blank_for(request.user))
+
+
+@login_required
+@require_POST
+def new(request: UserRequest) -> HttpResponse:
+    return redirect(Conversation.objects.blank_for(request.user))
+
+
+@login_required
+@require_GET
+def conversation(request: UserRequest, pk: UUID) -> HttpResponse:
+    shown = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
+    return _page(request, shown)
+
+
+@login_required
+@require_POST
+async def prompt(request: UserRequest, pk: UUID) -> HttpResponse:
+    """The form without a socket: the page comes back with the running answer, or with the text kept."""
+    shown = await aget_object_or_404(Conversation.objects.for_user(await request.auser()), pk=pk)
+    form = PromptForm(request.POST)
+    if not form.is_valid():
+        return await sync_to_async(_page)(request, shown, form.error_text(), 400)
+    try:
+        await replies.submit(shown, form.cleaned_data["prompt"], form.cleaned_data["effort"])
+    except InferenceError as error:
+        return await sync_to_async(_page)(request, shown, str(error), _http_status(error))
+    return redirect(shown)
+
+
+@login_required
+@require_POST
+async def stop(request: UserRequest, pk: UUID) -> HttpResponse:
+    shown = await aget_object_or_404(Conversation.objects.for_user(await request.auser()), pk=pk)
+    await _stop(shown)
+    return redirect(shown)
+
+
+@login_required
+@require_POST
+def rename(request: UserRequest, pk: UUID) -> HttpResponse:
+    renamed = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
+    form = RenameForm(request.POST, instance=renamed)
+    if form.is_valid():
+        form.save()
+    if request.htmx:
+        return _sidebar(request, status=200 if form.is_valid() else 422)
+    return redirect(renamed)
+
+
+@login_required
+@require_POST
+async def delete(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Also ends the answer that runs in it."""
+    deleted = await aget_object_or_404(Conversation.objects.for_user(await request.auser()), pk=pk)
+    await _stop(deleted)
+    await deleted.adelete()
+    if request.htmx and str(pk) not in (request.htmx.current_url or ""):
+        return await sync_to_async(_sidebar)(request)
+    return HttpResponseClientRedirect("/") if request.htmx else redirect("chat:home")
+
+
+async def _stop(conversation: Conversation) -> None:
+    async for message in conversation.messages.streaming():
+        await broadcast.stop(message.pk)
+
+
+def _http_status(error: InferenceError) -> int:
+    if isinstance(error, BusyError):
+        return 429
+    return 503 if isinstance(error, EngineError) else 400
+
+
+def _page(request: UserRequest, shown: Conversation, alert: str = "", status: int = 200) -> HttpResponse:
+    replies.mark_abandoned()
+    path = shown.path()
+    context = {
+        "conversation": shown,
+        "messages": path,
+        "running": path[-1] if path and path[-1].is_streaming else None,
+        "seen": fragments.state_of(path),
+        "efforts": EffortChoice.choices,
+        "text": alert,
+        "is_error": True,
+        "prompt_text": request.POST.get("prompt", ""),
+        "effort": request.POST.get("effort") or shown.current_effort(),
+    }
+    context |= fragments.sidebar_context(request.user, shown) | fragments.engine_context()
+    response = render(request, "chat/conversation.html", context, status=status)
+    if status == 429:
+        response["Retry-After"] = "5"
+    return response
+
+
+def _sidebar(request: UserRequest, status: int = 200) -> HttpResponse:
+    current = Conversation.objects.for_user(request.user).filter(pk=_current_pk(request) or UUID(int=0)).first()
+    context = fragments.sidebar_context(request.user, current)
+    return render(request, "chat/fragments/sidebar.html", context, status=status)
+
+
+def _current_pk(request: UserRequest) -> UUID | None:
+    """The conversation that the asking page shows, from its address."""
+    parts = (request.htmx.current_url_abs_path or "").strip("/").split("/")
+    try:
+        return UUID(parts[1]) if parts[0] == "c" else None
+    except (IndexError, ValueError):
+        return None

@@ -1,0 +1,304 @@
+"""The engine in this process: vLLM's AsyncLLM.
+
+vLLM is imported inside methods only: it takes seconds, and a web server must answer before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import importlib.util
+import logging
+import multiprocessing
+import os
+import threading
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inference.engine import (
+    STOP_TOKEN_IDS,
+    EngineFacts,
+    FinishReason,
+    Progress,
+    ProgressListener,
+    Sampling,
+    Tokens,
+    checked_prompt,
+)
+from inference.engines.lock import EngineLock
+from inference.engines.vllm_log import VllmLog
+from inference.errors import EngineDiedError, EngineFailedError, EngineNotReadyError, PromptError
+from inference.weights import Weights
+
+if TYPE_CHECKING:
+    from vllm import SamplingParams
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+logger = logging.getLogger(__name__)
+
+SHUTDOWN_SECONDS = 1.0
+"""What the engine's processes have between SIGTERM and SIGKILL; they hold nothing that is worth saving."""
+
+DIED = "The engine broke while it answered. It is being restarted."
+
+FINISH_REASONS: Mapping[str | None, FinishReason | None] = {None: None, "stop": "stop", "length": "length"}
+
+
+class LocalEngine:
+    """One vLLM engine of this process. Its first `generate` binds it to the event loop that runs then."""
+
+    def __init__(
+        self,
+        model: str,
+        max_model_len: int,
+        engine_args: Mapping[str, object],
+        hf_token: str,
+        cache_folder: Path,
+    ) -> None:
+        self._weights = Weights(model, cache_folder, hf_token)
+        self._engine_args = {"max_model_len": max_model_len, **engine_args}
+        self._lock = EngineLock(cache_folder / "engine.lock")
+        self._log = VllmLog(cache_folder / "engine.log")
+        self._engine: AsyncLLM | None = None
+        self._max_model_len = max_model_len
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = threading.Lock()
+        self._running: dict[str, bool] = {}
+        """Request id -> whether `abort` was called for it."""
+
+    # start and stop
+
+    def start(self, on_progress: ProgressListener) -> EngineFacts:
+        self._lock.acquire()
+        try:
+            self._engine = self._load(on_progress)
+        except EngineFailedError:
+            self._lock.release()
+            raise
+        except Exception as error:  # vLLM: the arguments, the memory, the hardware, or a defect
+            self._lock.release()
+            raise _start_error(self._log.root_cause() or f"{type(error).__name__}: {error}") from error
+        return self._facts(self._engine)
+
+    def _load(self, on_progress: ProgressListener) -> AsyncLLM:
+        on_progress(Progress("loading", "Starting the engine"))
+        self._import_vllm()
+        _check_names(self._engine_args)
+        is_cpu = _is_cpu()
+        _check_hardware(self._weights, is_cpu)
+        folder = self._weights.folder(on_progress)
+        on_progress(Progress("loading", "Starting the engine"))
+        arguments = self._arguments(folder, is_cpu)
+
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        with self._log.reporting(on_progress):
+            return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+
+    def _import_vllm(self) -> None:
+        """Import vLLM for the first time, after the environment it reads while it is imported."""
+        if importlib.util.find_spec("vllm") is None:
+            raise EngineFailedError(
+                "vLLM is not installed.",
+                "`make run` installs it; or: pip install -r requirements/gpu.txt (without a GPU: cpu.txt).",
+            )
+        self._log.configure()
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+        os.environ.setdefault("DO_NOT_TRACK", "1")
+        os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
+        importlib.import_module("vllm.v1.engine.async_llm")
+
+    def _arguments(self, folder: Path, is_cpu: bool) -> dict[str, object]:
+        """Return vLLM's engine arguments; the administrator's own win over every default."""
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        arguments: dict[str, object] = {
+            "model": str(folder),
+            "served_model_name": self._weights.model,
+            "skip_tokenizer_init": True,
+            "enable_prefix_caching": True,
+        }
+        if is_cpu:
+            os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+            arguments |= {"distributed_executor_backend": "uni", "enforce_eager": True}
+            # A prompt prefilled in pieces and a seed together kill vLLM 0.32 on a CPU: it rewinds the
+            # generator of random numbers by an offset, which the CPU's does not have.
+            arguments["enable_chunked_prefill"] = False
+        if is_cpu and self._weights.is_demo:
+            os.environ.setdefault("OMP_NUM_THREADS", "1")
+            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+        return arguments | self._engine_args
+
+    def _facts(self, engine: AsyncLLM) -> EngineFacts:
+        from vllm import __version__
+        from vllm.platforms import current_platform
+
+        self._max_model_len = int(engine.model_config.max_model_len)
+        details = {"vLLM": str(__version__), "device": str(current_platform.get_device_name())}
+        return EngineFacts(self._weights.model, self._max_model_len, details)
+
+    def is_healthy(self) -> bool:
+        engine, loop = self._engine, self._loop
+        if engine is None:
+            return False
+        # A loop that ended (a command's asyncio.run) ends vLLM's output task, which counts as an error there.
+        return not engine.errored or (loop is not None and not loop.is_running())
+
+    def stop(self) -> None:
+        with self._stopping:
+            engine, self._engine = self._engine, None
+            if engine:
+                self._end_streams(engine)
+                engine.shutdown(timeout=SHUTDOWN_SECONDS)
+            else:
+                _end_starting_processes()
+            self._loop = None
+            self._lock.release()
+
+    def _end_streams(self, engine: AsyncLLM) -> None:
+        """Wake the consumers of running streams: vLLM's shutdown alone would let them wait for ever."""
+        loop = self._loop
+        if loop and loop.is_running() and self._running:
+            asyncio.run_coroutine_threadsafe(engine.abort(list(self._running)), loop)
+
+    # requests
+
+    async def generate(
+        self, prompt_ids: Sequence[int], sampling: Sampling, request_id: str
+    ) -> AsyncGenerator[Tokens, None]:
+        engine = self._ready_engine()
+        ids = checked_prompt(prompt_ids)
+        if len(ids) >= self._max_model_len:
+            raise PromptError(
+                f"The prompt has {len(ids):,} tokens; the engine takes less than {self._max_model_len:,}."
+            )
+        self._running[request_id] = False
+        try:
+            async with aclosing(self._stream(engine, ids, sampling, request_id)) as stream:
+                async for tokens in stream:
+                    yield tokens
+        finally:
+            del self._running[request_id]
+
+    async def _stream(
+        self, engine: AsyncLLM, ids: list[int], sampling: Sampling, request_id: str
+    ) -> AsyncGenerator[Tokens, None]:
+        from vllm.exceptions import VLLMClientError
+        from vllm.inputs.engine import tokens_input
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            outputs = engine.generate(tokens_input(ids), _sampling_params(sampling), request_id)
+            async with aclosing(outputs):
+                async for output in outputs:
+                    completion = output.outputs[0]
+                    reason = self._finish_reason(completion.finish_reason, request_id)
+                    yield Tokens(tuple(completion.token_ids), reason)
+        except VLLMClientError as error:  # the caller: a prompt or a value that vLLM refuses
+            raise PromptError(f"The engine refused the prompt: {error}") from error
+        except EngineDeadError as error:  # the engine's process is gone
+            raise EngineDiedError(DIED) from error
+        except EngineDiedError:
+            raise
+        except Exception as error:  # vLLM failed in this request, or in a way we do not know
+            logger.exception("Request %s failed in the engine.", request_id)
+            raise EngineDiedError(DIED) from error
+
+    def _finish_reason(self, reason: str | None, request_id: str) -> FinishReason | None:
+        """Map vLLM's reason; an abort nobody asked for, or an unknown reason, means that the engine broke."""
+        if reason == "abort" and self._running.get(request_id):
+            return "abort"
+        if reason not in FINISH_REASONS:
+            raise EngineDiedError(DIED)
+        return FINISH_REASONS[reason]
+
+    def _ready_engine(self) -> AsyncLLM:
+        engine = self._engine
+        if engine is None:
+            raise EngineNotReadyError("The engine is not running.")
+        if engine.errored:
+            raise EngineDiedError(DIED)
+        loop = asyncio.get_running_loop()
+        if self._loop not in (None, loop):
+            raise RuntimeError("The engine belongs to another event loop: use one loop a process.")
+        self._loop = loop
+        return engine
+
+    async def abort(self, request_id: str) -> None:
+        engine = self._engine
+        if engine and request_id in self._running:
+            self._running[request_id] = True
+            await engine.abort(request_id)
+
+
+def _sampling_params(sampling: Sampling) -> SamplingParams:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        max_tokens=sampling.max_tokens,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        seed=sampling.seed,
+        detokenize=False,
+        stop_token_ids=list(STOP_TOKEN_IDS),
+        output_kind=RequestOutputKind.DELTA,
+    )
+
+
+def _is_cpu() -> bool:
+    from vllm.platforms import current_platform
+
+    if not current_platform.device_type:
+        raise EngineFailedError(
+            "vLLM finds no GPU.", "Check nvidia-smi; without a GPU: pip install -r requirements/cpu.txt."
+        )
+    return bool(current_platform.is_cpu())
+
+
+def _check_hardware(weights: Weights, is_cpu: bool) -> None:
+    """Refuse what cannot run here before gigabytes are downloaded for it."""
+    quantization = weights.configuration().get("quantization_config")
+    if not is_cpu or not isinstance(quantization, dict) or quantization.get("quant_method") != "mxfp4":
+        return
+    if "amx_tile" not in Path("/proc/cpuinfo").read_text(encoding="utf-8"):
+        raise EngineFailedError(
+            f"The MXFP4 weights of {weights.model} need a GPU, or a CPU with AMX.",
+            "Set MODEL_NAME=demo, use a machine with a GPU, or a vLLM server (ENGINE=vllm-server).",
+        )
+
+
+def _check_names(engine_args: Mapping[str, object]) -> None:
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    known = [field.name for field in fields(AsyncEngineArgs)]
+    for name in engine_args:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise EngineFailedError(
+                f"VLLM_ENGINE_ARGS has an unknown argument {name!r}.",
+                f"Did you mean {close[0]!r}?" if close else "The names are those of vLLM's engine arguments.",
+            )
+
+
+def _start_error(cause: str) -> EngineFailedError:
+    cause = " ".join(cause.split())[:300]
+    if "memory" in cause.lower() or "'EngineCore': -9" in cause:
+        return EngineFailedError(
+            f"There is not enough memory for this model: {cause}",
+            "Close what else uses the GPU, lower max_model_len in VLLM_ENGINE_ARGS, or use a smaller model.",
+        )
+    return EngineFailedError(
+        f"vLLM did not start: {cause}",
+        "engine.log in LocalAI's cache folder tells more; check VLLM_ENGINE_ARGS.",
+    )
+
+
+def _end_starting_processes() -> None:
+    """Make a start that still runs in another thread fail at once."""
+    for process in multiprocessing.active_children():
+        if process.name.startswith("EngineCore"):
+            process.kill()

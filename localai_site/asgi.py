@@ -1,0 +1,32 @@
+"""The server's entry: HTTP to Django, sockets to the chat; starts the engine behind them."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "localai_site.settings")
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.core.asgi import get_asgi_application
+from django.core.exceptions import ImproperlyConfigured
+
+try:
+    django_application = get_asgi_application()
+except ImproperlyConfigured as error:
+    raise SystemExit(f"LocalAI cannot start: {error}") from error
+
+from chat.replies import mark_abandoned
+from chat.routing import sockets
+from inference.supervisor import get_supervisor
+
+application = ProtocolTypeRouter(
+    {
+        "http": django_application,
+        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(sockets)),
+    }
+)
+
+mark_abandoned()
+get_supervisor().start_in_background()

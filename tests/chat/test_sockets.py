@@ -1,0 +1,361 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+from channels.db import database_sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import AnonymousUser, User
+
+from chat import broadcast
+from chat.models import Conversation, Message, Status
+from chat.routing import sockets
+from inference.gate import get_gate
+from tests.chat.conftest import until
+from tests.scripted_server import ScriptedServer, harmony, reply
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Page:
+    """What an open page does with its socket: collects the HTML, sends forms."""
+
+    def __init__(self, socket: WebsocketCommunicator) -> None:
+        self.socket = socket
+        self.frames: list[str] = []
+
+    async def ask(self, prompt: str, effort: str = "low") -> None:
+        await self.socket.send_to(text_data=json.dumps({"prompt": prompt, "effort": effort, "HEADERS": {}}))
+
+    async def stop(self, message_id: object) -> None:
+        await self.socket.send_to(text_data=json.dumps({"prompt": "", "stop": str(message_id)}))
+
+    async def until(self, pattern: str) -> str:
+        """The first new frame that matches."""
+        while True:
+            frame = str(await self.socket.receive_from(timeout=10))
+            self.frames.append(frame)
+            if re.search(pattern, frame):
+                return frame
+
+    @property
+    def html(self) -> str:
+        return "".join(self.frames)
+
+
+@asynccontextmanager
+async def page_of(user: User | AnonymousUser, conversation: Conversation, seen: str = "empty") -> AsyncIterator[Page]:
+    socket = WebsocketCommunicator(sockets, f"/ws/c/{conversation.pk}/?seen={seen}")
+    socket.scope["user"] = user  # type: ignore[typeddict-unknown-key]
+    connected, _ = await socket.connect()
+    assert connected
+    page = Page(socket)
+    await page.until('id="engine-status"')
+    yield page
+    await socket.disconnect()
+
+
+async def refused(user: User | AnonymousUser, pk: object) -> int:
+    socket = WebsocketCommunicator(sockets, f"/ws/c/{pk}/")
+    socket.scope["user"] = user  # type: ignore[typeddict-unknown-key]
+    await socket.connect()
+    event = await socket.receive_output(timeout=5)
+    return int(event["code"])
+
+
+async def answer_of(conversation: Conversation) -> Message:
+    answer = await conversation.messages.order_by("pk").alast()
+    assert answer is not None
+    return answer
+
+
+async def test_anonymous_and_strangers_are_refused(
+    scripted: ScriptedServer, conversation: Conversation, bob: User
+) -> None:
+    assert await refused(AnonymousUser(), conversation.pk) == 4401
+    assert await refused(bob, conversation.pk) == 4404
+    assert await refused(bob, uuid4()) == 4404
+
+
+async def test_an_answer_streams_and_is_saved(scripted: ScriptedServer, ann: User, conversation: Conversation) -> None:
+    scripted.enqueue(reply("Let me add.", "2 + 2 is <4>."), seconds_per_token=0.02)
+    async with page_of(ann, conversation) as page:
+        await page.ask("What is 2 + 2?")
+        await page.until('id="accepted"')
+        end = await page.until('assistant" data-status="complete"')
+    assert "What is 2 + 2?" in page.html
+    assert re.search(r'<details id="message-\d+-thinking"[^>]* open', page.html)
+    assert not re.search(r"<details[^>]* open", end)
+    assert "2 + 2 is &lt;4&gt;." in end
+    answer = await answer_of(conversation)
+    assert (answer.status, answer.thinking, answer.text) == (Status.COMPLETE, "Let me add.", "2 + 2 is <4>.")
+    assert answer.token_ids == Message.token_ids.field.pack(reply("Let me add.", "2 + 2 is <4>."))
+    assert answer.thinking_tokens == 4
+    assert answer.first_token_seconds is not None
+    await conversation.arefresh_from_db()
+    assert conversation.title == "What is 2 + 2?"
+
+
+async def test_what_is_appended_adds_up_to_the_answer(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    text = "".join(f"Line {number} of the answer,\nwith words.\n\n" for number in range(40))
+    scripted.enqueue(reply("", text), seconds_per_token=0.003)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Go on")
+        await page.until('assistant" data-status="complete"')
+    pieces = re.findall(r'<div hx-swap-oob="beforeend:#message-\d+-answer">(.*?)</div>', page.html, re.DOTALL)
+    assert len(pieces) > 3
+    assert text.startswith("".join(pieces)), "the end brings the rest"
+
+
+async def test_every_open_page_shows_it(scripted: ScriptedServer, ann: User, conversation: Conversation) -> None:
+    scripted.enqueue(reply("", "Seen by both."), seconds_per_token=0.02)
+    async with page_of(ann, conversation) as first, page_of(ann, conversation) as second:
+        await first.ask("Hello")
+        for page in (first, second):
+            assert "Seen by both." in await page.until('assistant" data-status="complete"')
+    assert 'id="accepted"' not in second.html
+
+
+async def test_a_page_opened_in_mid_answer_goes_on_live(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    hold = threading.Event()
+    scripted.enqueue(reply("", "The beginning and the end."), hold=hold, seconds_per_token=0.001)
+    async with page_of(ann, conversation) as first:
+        await first.ask("Hello")
+        await first.until('data-status="streaming"')
+        async with page_of(ann, conversation) as late:
+            await late.until(r'<article[^>]*data-status="streaming"[^>]*hx-swap-oob')
+            hold.set()
+            assert "The beginning and the end." in await late.until('assistant" data-status="complete"')
+
+
+async def test_the_answer_outlives_its_page(scripted: ScriptedServer, ann: User, conversation: Conversation) -> None:
+    hold = threading.Event()
+    scripted.enqueue(reply("", "Written to nobody."), hold=hold)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until('data-status="streaming"')
+    hold.set()
+
+    async with asyncio.timeout(10):
+        while (await answer_of(conversation)).status == Status.STREAMING:
+            await asyncio.sleep(0.01)
+    assert (await answer_of(conversation)).text == "Written to nobody."
+
+
+async def test_stop_keeps_partial_text(scripted: ScriptedServer, ann: User, conversation: Conversation) -> None:
+    scripted.enqueue(reply("", "one two three four five six " * 200), seconds_per_token=0.01)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Count")
+        await page.until("beforeend:#message-[0-9]+-answer")
+        await page.stop((await answer_of(conversation)).pk)
+        end = await page.until('assistant" data-status="stopped"')
+    await until(lambda: scripted.dropped == 1)
+    answer = await answer_of(conversation)
+    assert answer.status == Status.STOPPED
+    assert answer.text.startswith("one")
+    assert answer.text in end
+    assert not get_gate().is_full
+
+
+async def test_nobody_else_can_stop_it(
+    scripted: ScriptedServer, ann: User, bob: User, conversation: Conversation
+) -> None:
+    hold = threading.Event()
+    scripted.enqueue(reply("", "Not stopped."), hold=hold)
+    others = await Conversation.objects.acreate(owner=bob)
+    async with page_of(ann, conversation) as page, page_of(bob, others) as stranger:
+        await page.ask("Hello")
+        await page.until('data-status="streaming"')
+        await stranger.stop((await answer_of(conversation)).pk)
+        await stranger.ask("Busy?")
+        await stranger.until("busy")
+        hold.set()
+        await page.until('assistant" data-status="complete"')
+
+
+async def test_busy_is_told_keeps_the_text_and_ends(
+    scripted: ScriptedServer, ann: User, bob: User, conversation: Conversation
+) -> None:
+    hold = threading.Event()
+    scripted.enqueue(reply("", "First."), hold=hold)
+    others = await Conversation.objects.acreate(owner=bob)
+    async with page_of(ann, conversation) as page, page_of(bob, others) as waiting:
+        await page.ask("Hello")
+        await page.until('data-status="streaming"')
+        await waiting.ask("Me too")
+        assert 'role="alert"' in await waiting.until("busy with another answer")
+        assert 'id="accepted"' not in waiting.html
+        assert await others.messages.acount() == 0
+        hold.set()
+        await waiting.until("free again")
+        await waiting.ask("Me too")
+        await waiting.until('assistant" data-status="complete"')
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ("not json", "not understood"),
+        ("[1, 2]", "not understood"),
+        ('{"prompt": "  \\n "}', "Write something first."),
+        ('{"effort": "low"}', "Write something first."),
+        ('{"prompt": "Hi", "effort": "huge"}', "it must be low, medium or high"),
+        (json.dumps({"prompt": "x" * 64_001}), "64,001 characters, at most 64,000"),
+        (json.dumps({"prompt": "word " * 3000}), "and at most 2,000 fit"),
+    ],
+)
+async def test_bad_input_is_told_and_nothing_is_saved(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, data: str, told: str
+) -> None:
+    async with page_of(ann, conversation) as page:
+        await page.socket.send_to(text_data=data)
+        assert 'role="alert"' in await page.until(re.escape(told))
+    assert await conversation.messages.acount() == 0
+    assert not get_gate().is_full
+
+
+async def test_an_engine_that_dies_leaves_its_words_and_a_reason(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    scripted.enqueue(harmony("<|channel|>final<|message|>Half an ans"), finish_reason=None)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        end = await page.until('assistant" data-status="failed"')
+    answer = await answer_of(conversation)
+    assert answer.text == "Half an ans"
+    assert answer.error
+    assert "Half an ans" in end
+
+
+@pytest.mark.parametrize(
+    ("ids", "status", "thinking", "text"),
+    [
+        ("No header at all.<|return|>", "complete", "", "No header at all."),
+        ("<|channel|>banana<|message|>Odd.<|return|>", "complete", "", "Odd."),
+        (
+            "<|channel|>analysis<|message|>Hm.<|start|>assistant<|channel|>final<|message|>Yes.<|return|>",
+            "complete",
+            "Hm.",
+            "Yes.",
+        ),
+        ("<|channel|>analysis<|message|>Only thoughts.<|end|><|return|>", "complete", "Only thoughts.", ""),
+        ("", "failed", "", ""),
+        ("<|return|>", "failed", "", ""),
+        ("<|channel|>final<|message|>a <|endoftext|>b<|message|> c<|return|>", "complete", "", "a b c"),
+    ],
+)
+async def test_malformed_streams_end_in_a_defined_outcome(
+    scripted: ScriptedServer,
+    ann: User,
+    conversation: Conversation,
+    ids: str,
+    status: str,
+    thinking: str,
+    text: str,
+) -> None:
+    scripted.enqueue(harmony(ids))
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        end = await page.until('data-role="assistant" data-status="(complete|failed)"')
+    answer = await answer_of(conversation)
+    assert (answer.status, answer.thinking, answer.text.strip()) == (status, thinking, text)
+    assert "<|" not in end
+    assert "&lt;|" not in end
+    assert text or "note" in end
+
+
+async def test_the_history_is_sent_without_thinking(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    scripted.enqueue(reply("Secret thought.", "Blue."))
+    scripted.enqueue(reply("", "Yes."))
+    async with page_of(ann, conversation) as page:
+        for prompt in ("Which colour?", "Sure?"):
+            await page.ask(prompt)
+            await page.until('assistant" data-status="complete"')
+    ids = scripted.requests[1]["prompt"]
+    assert isinstance(ids, list)
+    from inference.harmony import visible_prompt
+
+    sent = visible_prompt(ids)
+    assert (
+        "Which colour?<|end|><|start|>assistant<|channel|>final<|message|>Blue.<|end|><|start|>user<|message|>Sure?"
+        in sent
+    )
+    assert "Secret" not in sent
+    assert "Reasoning: low" in sent
+    assert scripted.requests[1]["max_tokens"] == 1000
+
+
+async def test_whole_turns_beyond_the_context_are_left_out_oldest_first(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    end = ""
+    async with page_of(ann, conversation) as page:
+        for number in range(4):
+            scripted.enqueue(reply("", f"answer {number}"))
+            await page.ask(f"prompt {number} " + "word " * 900)
+            end = await page.until('assistant" data-status="complete"')
+    assert "did not see the 2 oldest turns" in end
+    answer = await answer_of(conversation)
+    assert answer.dropped_turns == 2
+    assert answer.prompt_tokens <= 2000
+    from inference.harmony import visible_prompt
+
+    ids = scripted.requests[-1]["prompt"]
+    assert isinstance(ids, list)
+    sent = visible_prompt(ids)
+    assert "prompt 2" in sent
+    assert "prompt 1" not in sent
+    assert "answer 1" not in sent
+
+
+async def test_a_gap_is_closed_by_a_snapshot(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The channel layer drops frames without a word: here every third one."""
+    publish = broadcast.publish
+
+    async def leaky(conversation_id: object, event: broadcast.Frame) -> None:
+        if event["type"] == "snapshot" or event["sequence"] % 3:
+            await publish(conversation_id, event)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(broadcast, "publish", leaky)
+    text = "word " * 400
+    scripted.enqueue(reply("", text), seconds_per_token=0.003)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        end = await page.until('assistant" data-status="complete"')
+    assert text in end
+    shown = re.findall(r'-answer" class="text" data-part="answer">(.*?)</div>', page.html, re.DOTALL)
+    assert all(text.startswith(piece) for piece in shown)
+    assert len(shown) > 2
+
+
+@database_sync_to_async
+def _count() -> int:
+    return Message.objects.count()
+
+
+async def test_two_prompts_at_once_in_one_conversation_save_one(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    hold = threading.Event()
+    scripted.default.hold = hold
+    async with page_of(ann, conversation) as first, page_of(ann, conversation) as second:
+        await first.ask("One")
+        await second.ask("Two")
+        await until(lambda: len(scripted.requests) == 1)
+        hold.set()
+        await first.until('assistant" data-status="complete"')
+    assert await _count() == 2

@@ -1,0 +1,60 @@
+"""Fixtures that tests of several packages share: engines on the real vLLM, each started once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from inference.demo import materialise
+from inference.engine import Engine
+from inference.engines.local import LocalEngine
+from tests.engine_processes import MAX_MODEL_LEN, LocalProcess, ServerProcess, free_port
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # vLLM leaves it to the garbage collector when an engine is stopped.
+    config.addinivalue_line("filterwarnings", "ignore:Unclosed context <zmq:ResourceWarning")
+
+
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Not the developer's own: neither the lock nor the log of a running site is touched."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def model_folder(cache_folder: Path) -> Path:
+    """The demo model as vLLM loads it."""
+    return materialise(cache_folder)
+
+
+@pytest.fixture(scope="session")
+async def local_process(cache_folder: Path) -> AsyncIterator[LocalProcess]:
+    process = LocalProcess(LocalEngine("demo", MAX_MODEL_LEN, {}, "", cache_folder))
+    await asyncio.to_thread(process.start)
+    yield process
+    await asyncio.to_thread(process.engine.stop)
+
+
+@pytest.fixture(scope="session")
+def server_process(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    process = ServerProcess(model_folder, tmp_path_factory.mktemp("server") / "log", free_port())
+    try:
+        process.start()
+        yield process
+    finally:
+        process.engine.stop()
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def local_engine(local_process: LocalProcess) -> Engine:
+    return local_process.engine
+
+
+@pytest.fixture(scope="session")
+def server_engine(server_process: ServerProcess) -> Engine:
+    return server_process.engine

@@ -1,0 +1,212 @@
+"""What both engines promise, on the real vLLM."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing
+from uuid import uuid4
+
+import pytest
+
+from inference.engine import STOP_TOKEN_IDS, VOCABULARY_SIZE, Engine, Sampling, Tokens
+from inference.errors import EngineDiedError, EngineError, EngineNotReadyError, PromptError
+from tests.engine_processes import MAX_MODEL_LEN, LocalProcess, ServerProcess
+
+PROMPT = [200006, 1428, 200008, 13225, 200007, 200006, 173781]
+"""A user's "Hello", and the start of the assistant's message."""
+
+ENDLESS = Sampling(max_tokens=3000, temperature=2.0, seed=1)
+"""Hot enough to wander for hundreds of tokens before a stop token is drawn."""
+
+Process = LocalProcess | ServerProcess
+
+
+@pytest.fixture(params=["local", "server"])
+def process(request: pytest.FixtureRequest) -> Process:
+    found: Process = request.getfixturevalue(f"{request.param}_process")
+    return found
+
+
+@pytest.fixture
+def engine(process: Process) -> Engine:
+    return process.engine
+
+
+async def collect(
+    engine: Engine, sampling: Sampling, prompt: list[int] | None = None, request_id: str = ""
+) -> list[Tokens]:
+    stream = engine.generate(PROMPT if prompt is None else prompt, sampling, request_id or str(uuid4()))
+    return [tokens async for tokens in stream]
+
+
+def ids_of(steps: list[Tokens]) -> list[int]:
+    return [token_id for step in steps for token_id in step.token_ids]
+
+
+async def wait_for_running(process: Process, number: int, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while await process.running_requests() != number:
+        assert time.monotonic() < deadline, f"{await process.running_requests()} requests run, not {number}"
+        await asyncio.sleep(0.01)
+
+
+async def test_streams_ids_and_ends_with_one_reason(engine: Engine) -> None:
+    steps = await collect(engine, Sampling(max_tokens=20, temperature=2.0, seed=1))
+    assert len(steps) > 5
+    assert all(0 <= token_id < VOCABULARY_SIZE for token_id in ids_of(steps))
+    assert [step.finish_reason for step in steps[:-1]] == [None] * (len(steps) - 1)
+    assert steps[-1].finish_reason == "length"
+    assert len(ids_of(steps)) == 20
+
+
+async def test_stop_token_is_among_the_ids(engine: Engine) -> None:
+    steps = await collect(engine, Sampling(max_tokens=1000, temperature=0))
+    assert steps[-1].finish_reason == "stop"
+    assert ids_of(steps)[-1] in STOP_TOKEN_IDS
+
+
+async def test_an_answer_ends_with_the_model_s_length(engine: Engine) -> None:
+    prompt = [1000 + number % 500 for number in range(MAX_MODEL_LEN - 4)]
+    steps = await collect(engine, Sampling(max_tokens=100, temperature=2.0, seed=1), prompt)
+    assert steps[-1].finish_reason == "length"
+    assert len(ids_of(steps)) == 4
+
+
+async def test_long_prompts_with_seeds_run_side_by_side(engine: Engine) -> None:
+    """More prompt tokens than vLLM takes in one step: in pieces they would kill it on a CPU."""
+    prompts = [[2000 + seed] * (MAX_MODEL_LEN - 10) for seed in range(3)]
+    answers = await asyncio.gather(
+        *(collect(engine, Sampling(5, temperature=2.0, seed=1), prompt) for prompt in prompts)
+    )
+    assert [len(ids_of(answer)) for answer in answers] == [5] * 3
+
+
+async def test_the_same_seed_gives_the_same_ids(engine: Engine) -> None:
+    first = await collect(engine, Sampling(30, temperature=2.0, seed=7))
+    again = await collect(engine, Sampling(30, temperature=2.0, seed=7))
+    other = await collect(engine, Sampling(30, temperature=2.0, seed=8))
+    assert ids_of(first) == ids_of(again) != ids_of(other)
+
+
+async def test_both_engines_give_the_same_ids(local_process: LocalProcess, server_process: ServerProcess) -> None:
+    local = await collect(local_process.engine, Sampling(40, temperature=0))
+    assert ids_of(local) == ids_of(await collect(server_process.engine, Sampling(40, temperature=0)))
+
+
+async def test_requests_run_side_by_side(engine: Engine) -> None:
+    answers = await asyncio.gather(*(collect(engine, Sampling(30, temperature=2.0, seed=seed)) for seed in range(4)))
+    assert [len(ids_of(answer)) for answer in answers] == [30] * 4
+    alone = await collect(engine, Sampling(30, temperature=2.0, seed=3))
+    assert len(ids_of(alone)) == 30
+
+
+async def test_abort_ends_the_stream_at_once(process: Process) -> None:
+    request_id = str(uuid4())
+    steps: list[Tokens] = []
+    aborted_at = 0.0
+    async for tokens in process.engine.generate(PROMPT, ENDLESS, request_id):
+        steps.append(tokens)
+        if len(steps) == 3:
+            aborted_at = time.monotonic()
+            await process.engine.abort(request_id)
+    assert time.monotonic() - aborted_at < 0.2
+    assert steps[-1].finish_reason == "abort"
+    assert len(steps) < 10
+    await wait_for_running(process, 0, seconds=1)
+
+
+async def test_abort_from_another_task_ends_a_waiting_stream(process: Process) -> None:
+    request_id = str(uuid4())
+    reading = asyncio.create_task(collect(process.engine, ENDLESS, request_id=request_id))
+    await wait_for_running(process, 1, seconds=5)
+    await process.engine.abort(request_id)
+    steps = await asyncio.wait_for(reading, 0.2)
+    assert steps[-1].finish_reason == "abort"
+    await wait_for_running(process, 0, seconds=1)
+
+
+async def test_abort_of_an_unknown_request_is_ignored(engine: Engine) -> None:
+    await engine.abort("nobody")
+    assert engine.is_healthy()
+
+
+async def test_cancelling_the_task_frees_the_engine(process: Process) -> None:
+    reading = asyncio.create_task(collect(process.engine, ENDLESS))
+    await wait_for_running(process, 1, seconds=5)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    await wait_for_running(process, 0, seconds=1)
+
+
+async def test_closing_the_generator_frees_the_engine(process: Process) -> None:
+    async with aclosing(process.engine.generate(PROMPT, ENDLESS, str(uuid4()))) as stream:
+        await anext(stream)
+        await wait_for_running(process, 1, seconds=5)
+    await wait_for_running(process, 0, seconds=1)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [[], [VOCABULARY_SIZE], [-1], [5] * MAX_MODEL_LEN, [5] * (MAX_MODEL_LEN * 2)],
+    ids=["empty", "too large an id", "negative id", "as long as the model", "twice as long"],
+)
+async def test_a_prompt_that_would_harm_is_refused(engine: Engine, prompt: list[int]) -> None:
+    with pytest.raises(PromptError):
+        await collect(engine, Sampling(5), prompt)
+    assert ids_of(await collect(engine, Sampling(5, temperature=2.0, seed=1)))
+
+
+@pytest.mark.parametrize("value", ["many", None, float("nan")])
+async def test_wrong_sampling_values_never_reach_the_engine(engine: Engine, value: object) -> None:
+    with pytest.raises(PromptError):
+        Sampling(max_tokens=value)  # type: ignore[arg-type]
+    floating = Sampling(max_tokens=5.0, temperature=2, seed=1.0)  # type: ignore[arg-type]
+    assert len(ids_of(await asyncio.wait_for(collect(engine, floating), 10))) == 5
+
+
+async def test_death_in_the_middle_is_told_at_once_and_a_restart_heals(process: Process) -> None:
+    stream = process.engine.generate(PROMPT, ENDLESS, str(uuid4()))
+    await anext(stream)
+    process.kill()
+    killed_at = time.monotonic()
+    with pytest.raises(EngineDiedError):
+        async for _ in stream:
+            pass
+    assert time.monotonic() - killed_at < 1
+    while process.engine.is_healthy():
+        assert time.monotonic() - killed_at < 2
+        await asyncio.sleep(0.01)
+    with pytest.raises(EngineError):
+        await collect(process.engine, Sampling(5))
+    await asyncio.to_thread(process.engine.stop)
+    await asyncio.to_thread(process.start)
+    assert process.engine.is_healthy()
+    assert len(ids_of(await collect(process.engine, Sampling(20, temperature=2.0, seed=1)))) == 20
+
+
+async def test_stop_ends_running_streams_as_broken(process: Process) -> None:
+    """Nobody asked for it: the reply is to be continued, and must not look stopped by its reader."""
+    stream = process.engine.generate(PROMPT, ENDLESS, str(uuid4()))
+    await anext(stream)
+    await asyncio.to_thread(process.engine.stop)
+    with pytest.raises(EngineDiedError):
+        await asyncio.wait_for(collect_rest(stream), 2)
+    assert not process.engine.is_healthy()
+    with pytest.raises(EngineNotReadyError):
+        await collect(process.engine, Sampling(5))
+    await asyncio.to_thread(process.engine.stop)
+    await asyncio.to_thread(process.reconnect)
+    assert process.engine.is_healthy()
+
+
+async def collect_rest(stream: object) -> None:
+    async for _ in stream:  # type: ignore[attr-defined]
+        pass
+
+
+async def test_start_tells_its_phases(local_process: LocalProcess) -> None:
+    states = [progress.state for progress in local_process.progress]
+    assert states[0] == "loading"
+    assert states[-1] == "warming up"

