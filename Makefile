@@ -7,20 +7,21 @@ VENV ?= .venv
 
 python := $(VENV)/bin/python
 install := $(python) -m localai_site.requirements
-# What the tests need beside Python: a browser and a real Redis (names of commands and of Debian's packages).
-programs := chromium redis-server
+# What the tests need beside Python: a browser, a real Redis and a real PostgreSQL (command:Debian package).
+programs := chromium:chromium redis-server:redis-server pg_ctlcluster:postgresql
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
 .NOTPARALLEL:
-.PHONY: help run test lint fix ci venv programs
+.PHONY: help run test lint fix bench ci venv programs
 
 help:
 	@echo "make run    serve http://localhost:8000 (HOST=, PORT=)"
 	@echo "make test   run the tests (ARGS= goes to pytest)"
 	@echo "make lint   ruff and mypy"
 	@echo "make fix    let ruff format and repair"
+	@echo "make bench  what the site costs beside the bare engine (ARGS= goes to it: --quick, --only, --rounds)"
 	@echo "make ci     lint and test"
 
 run: venv
@@ -50,6 +51,10 @@ fix: venv
 	$(python) -m ruff check --fix
 	$(python) -m ruff format
 
+bench: venv programs
+	@ENGINE=vllm $(install) base engine dev
+	@$(python) -m tests.bench $(ARGS)
+
 ci: lint test
 
 venv:
@@ -64,7 +69,7 @@ venv:
 	$(PYTHON) -m venv --clear $(VENV); }
 
 programs:
-	@missing=$$(for program in $(programs); do command -v $$program >/dev/null || echo $$program; done | xargs); \
+	@missing=$$(for program in $(programs); do command -v $${program%:*} >/dev/null || echo $${program#*:}; done | xargs); \
 	[ -z "$$missing" ] || { \
 	if ! command -v apt-get >/dev/null; then sudo=none; \
 	elif [ "$$(id -u)" = 0 ]; then sudo=; \

@@ -1,14 +1,43 @@
-"""Making one's own account, where ALLOW_SIGNUP says so."""
+"""Logging in, and making one's own account where ALLOW_SIGNUP says so."""
 
 from __future__ import annotations
+
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
+from django.contrib.auth.views import LoginView
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import Resolver404, resolve, reverse
 from django.views.decorators.http import require_http_methods
+from django_htmx.http import HttpResponseClientRedirect
+
+
+class LogIn(LoginView):
+    redirect_authenticated_user = True
+    extra_context = {"allow_signup": settings.ALLOW_SIGNUP}
+
+    def dispatch(self, request: HttpRequest, *args: object, **options: object) -> HttpResponseBase:
+        """A fragment that finds the session ended leads the whole page here."""
+        if "HX-Request" in request.headers:
+            page = urlsplit(request.headers.get("HX-Current-URL", "")).path or "/"
+            return HttpResponseClientRedirect(f"{reverse('login')}?{urlencode({'next': page})}")
+        return super().dispatch(request, *args, **options)
+
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        """Where the person was: of an address that takes forms alone, its conversation's page."""
+        url = super().get_redirect_url()
+        try:
+            match = resolve(urlsplit(url).path) if url else None
+        except Resolver404:
+            return ""
+        if match is not None and match.view_name.startswith("chat:conversation-"):
+            return reverse("chat:conversation", kwargs=match.kwargs) if match.kwargs else reverse("chat:home")
+        return url
 
 
 class SignupForm(UserCreationForm):  # type: ignore[type-arg]  # not generic at run time

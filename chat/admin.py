@@ -54,5 +54,11 @@ class MessageAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("conversation",)
     exclude = ("token_ids", "prompt_token_ids")
 
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """Whole conversations may be deleted, with their messages; a message alone would tear its tree."""
+        match = request.resolver_match
+        is_alone = match is not None and str(match.url_name).startswith("chat_message_")
+        return not is_alone and super().has_delete_permission(request, obj)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         return Message.objects.without_token_ids()

@@ -6,6 +6,7 @@ The layer may drop a message without a word, so frames are numbered and a gap as
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TypedDict, cast
 from uuid import UUID
@@ -14,6 +15,8 @@ from channels.layers import BaseChannelLayer, get_channel_layer
 
 from inference.gate import get_gate
 from inference.supervisor import get_supervisor
+
+logger = logging.getLogger(__name__)
 
 SITE_GROUP = "site"
 
@@ -51,11 +54,19 @@ def snapshot(message_id: int, sequence: int, html: str) -> Frame:
 
 
 async def publish(conversation_id: UUID, event: Frame) -> None:
-    await channel_layer().group_send(conversation_group(conversation_id), dict(event))
+    """Tell every page. What cannot be delivered is logged and given up: the page will miss it and ask."""
+    try:
+        await channel_layer().group_send(conversation_group(conversation_id), dict(event))
+    except Exception:  # the layer's fault (Redis is away); the answer itself goes on
+        logger.exception("A frame of message %d was not delivered.", event["message"])
 
 
 async def send(channel: str, event: Frame) -> None:
-    await channel_layer().send(channel, dict(event))
+    """Tell one page; given up like `publish`."""
+    try:
+        await channel_layer().send(channel, dict(event))
+    except Exception:  # the page's queue is full, or the layer is away
+        logger.exception("A snapshot of message %d was not delivered.", event["message"])
 
 
 async def ask_for_snapshot(message_id: int, channel: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from typing import cast
 from urllib.parse import parse_qs
@@ -10,16 +11,24 @@ from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth import get_user
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import DatabaseError
+from django.http import HttpRequest
 
-from chat import broadcast, fragments, replies
+from chat import broadcast, fragments, replies, turns
 from chat.forms import PromptForm
 from chat.models import Conversation
 from inference.errors import BusyError, InferenceError
 
+logger = logging.getLogger(__name__)
+
 NOT_LOGGED_IN = 4401
 NOT_FOUND = 4404
 ASK_AGAIN_SECONDS = 1.0
+LOOK_SECONDS, LOOK_ALWAYS = 60.0, 0.0
+"""How old the knowledge may be that the person is logged in, while frames are forwarded and on a prompt."""
 
 
 class ConversationConsumer(AsyncWebsocketConsumer):
@@ -30,6 +39,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         self.message_id = 0
         self.sequence = 0
         self.asked_at = 0.0
+        self.looked_at = time.monotonic()
         self.was_busy = False
         self.user = cast(AbstractBaseUser | AnonymousUser, self.scope["user"])
         if not self.user.is_authenticated:
@@ -53,14 +63,16 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             )
             await self.channel_layer.group_discard(broadcast.SITE_GROUP, self.channel_name)
 
-    # --- from the page ---
+    # From the page
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         try:
             data = json.loads(text_data or "")
         except ValueError:
             data = None
-        if not isinstance(data, dict) or not hasattr(self, "conversation"):
+        if not await self._may_go_on(LOOK_ALWAYS):
+            return
+        if not isinstance(data, dict):
             await self.send(fragments.alert("The page sent something that is not understood. Reload it."))
         elif "stop" in data:
             await self._stop(data["stop"])
@@ -77,6 +89,9 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         except InferenceError as error:
             self.was_busy = isinstance(error, BusyError)
             await self.send(fragments.alert(str(error)))
+        except DatabaseError:
+            logger.exception("A prompt could not be saved.")
+            await self.send(fragments.alert("The prompt could not be saved. It is kept here: send it again."))
         except Conversation.DoesNotExist:
             await self.send(fragments.alert("This conversation was deleted. Copy your prompt and start a new one."))
         else:
@@ -86,12 +101,14 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         if await self._is_mine(message_id):
             await broadcast.stop(int(str(message_id)))
 
-    # --- from the channel layer ---
+    # From the channel layer
 
     async def frame(self, event: broadcast.Frame) -> None:
         """A change: forwarded when it is the next one, else the page is brought up to date."""
         message_id, sequence = event["message"], event["sequence"]
-        is_next = message_id == self.message_id and sequence == self.sequence + 1 and not self.asked_at
+        if not await self._may_go_on():
+            return
+        is_next = message_id == self.message_id and 1 < sequence == self.sequence + 1 and not self.asked_at
         is_new_turn = message_id > self.message_id and sequence == 1
         if is_next or is_new_turn:
             self.message_id, self.sequence, self.asked_at = message_id, sequence, 0.0
@@ -106,15 +123,19 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         if event["message"] == self.message_id and event["sequence"] > self.sequence:
             self.sequence, self.asked_at = event["sequence"], 0.0
             await self.send(event["html"])
+        elif event["message"] > self.message_id:
+            await self._catch_up(seen="")
 
     async def status(self, event: dict[str, object]) -> None:
+        if not await self._may_go_on():
+            return
         html = fragments.engine_status()
         if self.was_busy and not fragments.is_busy():
             self.was_busy = False
             html += fragments.alert("The model is free again: send your prompt now.", is_error=False)
         await self.send(html)
 
-    # --- what the page may have missed ---
+    # What the page may have missed
 
     async def _catch_up(self, seen: str) -> None:
         """Show the conversation as saved, unless the page has `seen` it so; then what runs, live."""
@@ -132,7 +153,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
 
     @database_sync_to_async
     def _render(self, seen: str) -> tuple[str, int, bool]:
-        replies.mark_abandoned()
+        turns.mark_abandoned()
         self.conversation.refresh_from_db()
         path = self.conversation.path()
         leaf = path[-1] if path else None
@@ -141,6 +162,27 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         if seen != fragments.state_of(path):
             html = fragments.messages(path) + html
         return html, leaf.pk if leaf else 0, running is not None
+
+    # Whose page it is
+
+    async def _may_go_on(self, look_after_seconds: float = LOOK_SECONDS) -> bool:
+        """Whether the person is still logged in; looked up at most so often. If not, the socket closes."""
+        if not hasattr(self, "conversation"):
+            return False
+        if time.monotonic() - self.looked_at < look_after_seconds:
+            return True
+        self.looked_at = time.monotonic()
+        if await self._is_logged_in():
+            return True
+        await self.close(NOT_LOGGED_IN)
+        return False
+
+    @database_sync_to_async
+    def _is_logged_in(self) -> bool:
+        """Asks the database: the scope's user stays what it was when the socket was opened."""
+        request = HttpRequest()
+        request.session = SessionStore(self.scope["session"].session_key)
+        return bool(get_user(request).pk == self.user.pk)
 
     @database_sync_to_async
     def _load(self, pk: UUID) -> Conversation | None:

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from chat.models import Conversation, EffortChoice
 from inference.harmony import Effort
+from inference.vocabulary import without_lone_surrogates
 
 CHARACTERS_PER_CONTEXT_TOKEN = 32
 
@@ -30,7 +31,7 @@ class PromptForm(forms.Form):
     )
 
     def clean_prompt(self) -> str:
-        prompt = str(self.cleaned_data["prompt"]).replace("\r\n", "\n")
+        prompt = without_lone_surrogates(self.cleaned_data["prompt"].replace("\r\n", "\n"))
         limit = max(64_000, CHARACTERS_PER_CONTEXT_TOKEN * settings.MAX_CONTEXT_TOKENS)
         if not prompt.strip():
             raise forms.ValidationError("Write something first.")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.template.loader import render_to_string
 
 from chat.models import Conversation, Message
 from inference.gate import get_gate
+from inference.generation import is_demo, model_name
 from inference.supervisor import Status, get_supervisor
 
 SHOWN_CONVERSATIONS = 200
@@ -59,8 +59,9 @@ def accepted() -> str:
     return _render("accepted", is_oob=True)
 
 
-def sidebar(user: AbstractBaseUser, current: Conversation | None) -> str:
-    return _render("sidebar", **sidebar_context(user, current), is_oob=True)
+def sidebar_top(conversation: Conversation, *, is_new: bool) -> str:
+    """The conversation as the first of the list; cheap, however long the list is."""
+    return _render("sidebar_top", item=conversation, current=conversation, is_new=is_new)
 
 
 def engine_status() -> str:
@@ -93,8 +94,7 @@ def engine_context() -> dict[str, object]:
         "engine": status,
         "percent": _percent(status),
         "is_starting": status.state in BUSY_STATES,
-        "model_name": "demo model" if settings.MODEL_NAME == "demo" else settings.MODEL_NAME,
-        "is_demo": settings.MODEL_NAME == "demo",
+        "model_name": "demo model" if is_demo() else model_name(),
     }
 
 

@@ -15,6 +15,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.urls import reverse
 
+from inference.generation import tokens_per_second
 from inference.harmony import Effort
 
 TITLE_CHARACTERS = 60
@@ -43,7 +44,7 @@ class EffortChoice(models.TextChoices):
 
 
 class TokenIdsField(models.BinaryField):  # type: ignore[type-arg]  # not generic at run time
-    """Token ids as packed little-endian 32-bit integers: exact, and 4 bytes a token."""
+    """Token ids as packed 32-bit integers in the machine's byte order: exact, and 4 bytes a token."""
 
     @staticmethod
     def pack(token_ids: Iterable[int]) -> bytes:
@@ -131,6 +132,7 @@ class Message(models.Model):
     effort = models.CharField(max_length=6, choices=EffortChoice, blank=True)
     model = models.CharField(max_length=200, blank=True)
     prompt_tokens = models.PositiveIntegerField(default=0)
+    max_tokens = models.PositiveIntegerField(default=0, help_text="The limit it was written under.")
     dropped_turns = models.PositiveIntegerField(default=0, help_text="Oldest turns left out of the context.")
     thinking_tokens = models.PositiveIntegerField(default=0)
     answer_tokens = models.PositiveIntegerField(default=0)
@@ -156,11 +158,9 @@ class Message(models.Model):
 
     @property
     def is_thinking_only(self) -> bool:
-        return bool(self.thinking) and not self.text and not self.is_streaming
+        return bool(self.thinking) and not self.text.strip() and not self.is_streaming
 
     @property
     def tokens_per_second(self) -> float | None:
         tokens = self.thinking_tokens + self.answer_tokens
-        if not self.total_seconds or self.first_token_seconds is None or tokens < 2:
-            return None
-        return (tokens - 1) / max(self.total_seconds - self.first_token_seconds, 1e-6)
+        return tokens_per_second(tokens, self.first_token_seconds, self.total_seconds)

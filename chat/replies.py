@@ -10,39 +10,21 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Coroutine
-from datetime import timedelta
 
 from channels.db import database_sync_to_async
-from django.conf import settings
-from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from chat import broadcast, fragments
-from chat.models import TITLE_CHARACTERS, Conversation, Message, Role, Status, TokenIdsField
-from inference.errors import BusyError, InferenceError
-from inference.generation import Facts, Generation, Request, admit
-from inference.harmony import Effort, Turn
+from chat import broadcast, fragments, turns
+from chat.models import Conversation, Message, Status
+from inference.generation import Generation, Request, admit
+from inference.harmony import Effort
 from inference.parser import Channel, Delta
 
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.05
 CHECKPOINT_SECONDS = 1.0
-ABANDONED_SECONDS = 10.0
-"""A running reply checkpoints every second; one silent for this long lost its process."""
-
-SAVED_FIELDS = (
-    "status",
-    "text",
-    "thinking",
-    "error",
-    "thinking_tokens",
-    "answer_tokens",
-    "first_token_seconds",
-    "thinking_seconds",
-    "total_seconds",
-    "is_malformed",
-)
+LAST_SAVE_PAUSES_SECONDS = (0.5, 2.0, 8.0)
 
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -50,23 +32,11 @@ _tasks: set[asyncio.Task[None]] = set()
 async def submit(conversation: Conversation, prompt: str, effort: Effort) -> Message:
     """Save the prompt, start its answer, and return the answer's message.
 
-    Raises InferenceError; then nothing was saved and nothing runs.
+    Raises InferenceError, or the database's error; then nothing was saved and nothing runs.
     """
     admitted: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
     _start(Reply(conversation, prompt, effort, admitted).run())
     return await asyncio.shield(admitted)
-
-
-def mark_abandoned() -> None:
-    """Give replies whose process died their outcome; called when a server starts."""
-    limit = timezone.now() - timedelta(seconds=ABANDONED_SECONDS)
-    try:
-        count = Message.objects.streaming().filter(saved_at__lt=limit).update(status=Status.INTERRUPTED)
-    except DatabaseError as error:
-        logger.error("The database cannot be used (%s). Run `python manage.py migrate`.", error)
-        return
-    if count:
-        logger.warning("%d answers were interrupted by the last stop of the server; their text is kept.", count)
 
 
 def _start(coroutine: Coroutine[None, None, None]) -> None:
@@ -92,26 +62,31 @@ class Reply:
         self._has_news = asyncio.Event()
 
     async def run(self) -> None:
+        """Before the answer is admitted an error is the asker's; afterwards it becomes the outcome."""
         try:
-            history = await database_sync_to_async(self._load_history)()
-            request = Request(self.prompt, timezone.localdate(), history, self.effort)
-            async with admit(request) as generation:
-                first_frame = await database_sync_to_async(self._save_turn)(generation)
+            history = await database_sync_to_async(turns.history)(self.conversation)
+            async with admit(Request(self.prompt, timezone.localdate(), history, self.effort)) as generation:
+                first_frame = await database_sync_to_async(self._begin)(generation)
                 self.admitted.set_result(self.message)
                 await self._stream(generation, first_frame)
-        except InferenceError as error:
-            self.admitted.set_exception(error)
-        except BaseException as error:
+        except Exception as error:
             if not self.admitted.done():
                 self.admitted.set_exception(error)
-            raise
-        else:
-            await self._announce_end()
+            else:
+                logger.exception("Answer %d broke.", self.message.pk)
+        finally:
+            if self.message.pk:
+                await self._announce_end()
 
-    def snapshot(self) -> broadcast.Frame:
-        return broadcast.snapshot(self.message.pk, self.sequence, fragments.message(self.message))
-
-    # --- while it runs ---
+    def _begin(self, generation: Generation) -> str:
+        """Save the turn; returns how pages show it."""
+        is_new = self.conversation.leaf_id is None
+        asked, answer = turns.begin(
+            self.conversation, self.prompt, self.effort, generation.prompt, generation.sampling.max_tokens
+        )
+        self.conversation, self.message = answer.conversation, answer
+        sidebar = fragments.sidebar_top(self.conversation, is_new=is_new)
+        return fragments.turn(asked, answer) + fragments.actions(answer) + sidebar
 
     async def _stream(self, generation: Generation, first_frame: str) -> None:
         """From the first frame to the saved outcome."""
@@ -125,15 +100,14 @@ class Reply:
             async for deltas in generation.deltas():
                 self._pending.extend(deltas)
                 self._has_news.set()
+        except Exception:  # our own code: the generation has made all others an outcome
+            generation.facts.error = generation.facts.error or "The answer broke off by an error of the server."
+            raise
         finally:
             for helper in helpers:
                 helper.cancel()
-            for result in await asyncio.gather(*helpers, return_exceptions=True):
-                if isinstance(result, Exception):
-                    logger.error("While answer %d ran: %r", self.message.pk, result)
-            self._take_pending()
-            self._settle(generation)
-            await self._save(generation)
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await self._finish(generation)
 
     async def _listen(self, generation: Generation) -> None:
         """Answer the pages: snapshots, and Stop."""
@@ -147,7 +121,7 @@ class Reply:
                 if event["type"] == "stop":
                     await generation.stop()
                 else:
-                    await broadcast.send(event["channel"], self.snapshot())
+                    await broadcast.send(event["channel"], self._snapshot(fragments.message(self.message)))
         finally:
             await layer.group_discard(group, channel)
 
@@ -162,10 +136,7 @@ class Reply:
         while True:
             await asyncio.sleep(CHECKPOINT_SECONDS)
             await self._flush(generation)
-            try:
-                await self._save(generation)
-            except DatabaseError as error:  # the database's fault; the next checkpoint may succeed
-                logger.error("Answer %d could not be saved for now: %s", self.message.pk, error)
+            await self._save(generation)
 
     async def _flush(self, generation: Generation) -> None:
         """Publish what arrived since the last time."""
@@ -173,7 +144,7 @@ class Reply:
         thinking, answer = self._take_pending()
         if not thinking and not answer:
             return
-        self._note(generation.facts)
+        turns.note(self.message, generation.facts)
         html = ""
         if self.message.thinking and (not had_thinking or (answer and not had_answer)):
             html, thinking = fragments.thinking(self.message), ""
@@ -182,8 +153,8 @@ class Reply:
     def _take_pending(self) -> tuple[str, str]:
         """Move what arrived into the message; return the new thinking and the new answer."""
         pending, self._pending = self._pending, []
-        thinking = "".join(delta.text for delta in pending if delta.channel is Channel.ANALYSIS)
-        answer = "".join(delta.text for delta in pending if delta.channel is Channel.FINAL)
+        thinking = _text_of(pending, Channel.ANALYSIS)
+        answer = _text_of(pending, Channel.FINAL)
         self.message.thinking += thinking
         self.message.text += answer
         return thinking, answer
@@ -192,83 +163,38 @@ class Reply:
         self.sequence += 1
         await broadcast.publish(self.conversation.pk, broadcast.frame(self.message.pk, self.sequence, html))
 
-    # --- how it ends ---
+    def _snapshot(self, html: str) -> broadcast.Frame:
+        return broadcast.snapshot(self.message.pk, self.sequence, html)
 
-    def _settle(self, generation: Generation) -> None:
+    async def _finish(self, generation: Generation) -> None:
+        """Give it its outcome, and save it even if the database needs a moment."""
+        self._take_pending()
         facts = generation.facts
-        self._note(facts)
-        self.message.status = Status(facts.outcome) if facts.outcome else Status.INTERRUPTED
+        turns.note(self.message, facts)
         self.message.error = facts.error[:500]
+        self.message.status = Status(facts.outcome or (Status.FAILED if facts.error else Status.INTERRUPTED))
+        for pause_seconds in LAST_SAVE_PAUSES_SECONDS:
+            if await self._save(generation):
+                return
+            await asyncio.sleep(pause_seconds)
+        await self._save(generation)
+
+    async def _save(self, generation: Generation) -> bool:
+        turns.note(self.message, generation.facts)
+        try:
+            await database_sync_to_async(turns.save)(self.message, generation.token_ids)
+        except Exception:  # the database's fault; the next checkpoint may succeed
+            logger.exception("Answer %d could not be saved for now.", self.message.pk)
+            return False
+        return True
 
     async def _announce_end(self) -> None:
         """The authoritative render: right for every page, whatever it has missed."""
         self.sequence += 1
         html = fragments.message(self.message) + fragments.actions(None)
-        await broadcast.publish(self.conversation.pk, broadcast.snapshot(self.message.pk, self.sequence, html))
-
-    # --- the database ---
-
-    def _load_history(self) -> list[Turn]:
-        """The turns on the path as it is now; of answers only the final text, as Harmony wants it."""
-        self.conversation.refresh_from_db()
-        turns: list[Turn] = []
-        for message in self.conversation.path():
-            if message.role == Role.USER:
-                turns.append(Turn(message.text))
-            elif turns and message.text:
-                turns[-1] = Turn(turns[-1].prompt, message.text)
-        return turns
-
-    def _save_turn(self, generation: Generation) -> str:
-        """Save prompt and empty answer in one transaction; returns how pages show them.
-
-        Raises BusyError if another prompt of this conversation came first.
-        """
-        with transaction.atomic():
-            conversation = Conversation.objects.select_for_update().get(pk=self.conversation.pk)
-            leaf = conversation.leaf
-            if conversation.leaf_id != self.conversation.leaf_id or (leaf is not None and leaf.is_streaming):
-                raise BusyError
-            prompt = conversation.messages.create(parent_id=conversation.leaf_id, role=Role.USER, text=self.prompt)
-            answer = conversation.messages.create(
-                parent=prompt,
-                role=Role.ASSISTANT,
-                status=Status.STREAMING,
-                effort=self.effort,
-                model=settings.MODEL_NAME,
-                prompt_tokens=len(generation.prompt.token_ids),
-                dropped_turns=generation.prompt.dropped_turns,
-                prompt_token_ids=TokenIdsField.pack(generation.prompt.token_ids),
-            )
-            conversation.title = conversation.title or title_of(self.prompt)
-            conversation.effort = self.effort
-            conversation.leaf = answer
-            conversation.updated_at = timezone.now()
-            conversation.save()
-        self.conversation, self.message = conversation, answer
-        sidebar = fragments.sidebar(conversation.owner, conversation)
-        return fragments.turn(prompt, answer) + fragments.actions(answer) + sidebar
-
-    def _note(self, facts: Facts) -> None:
-        message = self.message
-        message.thinking_tokens, message.answer_tokens = facts.thinking_tokens, facts.answer_tokens
-        message.first_token_seconds, message.thinking_seconds = (
-            facts.first_token_seconds,
-            facts.thinking_seconds,
-        )
-        message.total_seconds, message.is_malformed = facts.total_seconds, facts.is_malformed
-
-    async def _save(self, generation: Generation) -> None:
-        """Write what there is. A deleted conversation is no error: nothing is left to write to."""
-        self._note(generation.facts)
-        values = {name: getattr(self.message, name) for name in SAVED_FIELDS}
-        values |= {"saved_at": timezone.now(), "token_ids": TokenIdsField.pack(generation.token_ids)}
-        await database_sync_to_async(Message.objects.filter(pk=self.message.pk).update)(**values)
+        await broadcast.publish(self.conversation.pk, self._snapshot(html))
 
 
-def title_of(prompt: str) -> str:
-    """The prompt's first line, cut at a word."""
-    line = " ".join(prompt.strip().splitlines()[0].split()) if prompt.strip() else ""
-    if len(line) <= TITLE_CHARACTERS:
-        return line
-    return line[: TITLE_CHARACTERS + 1].rsplit(" ", 1)[0][:TITLE_CHARACTERS] + "…"
+def _text_of(deltas: list[Delta], channel: Channel) -> str:
+    """NUL is no text: PostgreSQL refuses it, and no page shows it."""
+    return "".join(delta.text for delta in deltas if delta.channel is channel).replace("\x00", "\ufffd")

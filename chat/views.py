@@ -11,7 +11,7 @@ from django.shortcuts import aget_object_or_404, get_object_or_404, redirect, re
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from chat import broadcast, fragments, replies
+from chat import broadcast, fragments, replies, turns
 from chat.forms import PromptForm, RenameForm
 from chat.models import Conversation, EffortChoice
 from chat.requests import UserRequest
@@ -50,7 +50,10 @@ async def prompt(request: UserRequest, pk: UUID) -> HttpResponse:
     try:
         await replies.submit(shown, form.cleaned_data["prompt"], form.cleaned_data["effort"])
     except InferenceError as error:
-        return await sync_to_async(_page)(request, shown, str(error), _http_status(error))
+        response = await sync_to_async(_page)(request, shown, str(error), _http_status(error))
+        if isinstance(error, BusyError):
+            response["Retry-After"] = str(error.retry_after_seconds)
+        return response
     return redirect(shown)
 
 
@@ -68,7 +71,7 @@ def rename(request: UserRequest, pk: UUID) -> HttpResponse:
     renamed = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
     form = RenameForm(request.POST, instance=renamed)
     if form.is_valid():
-        form.save()
+        form.instance.save(update_fields=["title"])
     if request.htmx:
         return _sidebar(request, status=200 if form.is_valid() else 422)
     return redirect(renamed)
@@ -98,7 +101,7 @@ def _http_status(error: InferenceError) -> int:
 
 
 def _page(request: UserRequest, shown: Conversation, alert: str = "", status: int = 200) -> HttpResponse:
-    replies.mark_abandoned()
+    turns.mark_abandoned()
     path = shown.path()
     context = {
         "conversation": shown,
@@ -112,10 +115,7 @@ def _page(request: UserRequest, shown: Conversation, alert: str = "", status: in
         "effort": request.POST.get("effort") or shown.current_effort(),
     }
     context |= fragments.sidebar_context(request.user, shown) | fragments.engine_context()
-    response = render(request, "chat/conversation.html", context, status=status)
-    if status == 429:
-        response["Retry-After"] = "5"
-    return response
+    return render(request, "chat/conversation.html", context, status=status)
 
 
 def _sidebar(request: UserRequest, status: int = 200) -> HttpResponse:

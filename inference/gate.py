@@ -5,6 +5,7 @@ Knows nothing of what runs behind it. In the memory of one process; used from on
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -12,6 +13,8 @@ from functools import cache
 from django.conf import settings
 
 from inference.errors import BusyError
+
+logger = logging.getLogger(__name__)
 
 Listener = Callable[[], None]
 
@@ -34,8 +37,8 @@ class Gate:
         if self.is_full:
             raise BusyError
         self.held += 1
-        self._tell()
         try:
+            self._tell()
             yield
         finally:
             self.held -= 1
@@ -47,7 +50,10 @@ class Gate:
 
     def _tell(self) -> None:
         for listener in self._listeners:
-            listener()
+            try:
+                listener()
+            except Exception:  # the listener's fault, and no reason to hold a place for ever
+                logger.exception("A listener of the gate failed.")
 
 
 @cache

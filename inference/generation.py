@@ -17,12 +17,14 @@ from django.conf import settings
 
 from inference import demo
 from inference.engine import Engine, FinishReason, Sampling
-from inference.errors import EngineError
+from inference.errors import InferenceError
 from inference.gate import get_gate
 from inference.harmony import Effort, RenderedPrompt, Turn, render
 from inference.parser import Channel, Delta, Parser
 from inference.supervisor import get_supervisor
+from inference.weights import DEMO
 
+SHORTEST_RATED_SECONDS = 0.05
 NOTHING_WRITTEN = "The model ended without writing anything. Try again, perhaps with another effort."
 
 
@@ -33,6 +35,16 @@ class Outcome(StrEnum):
     LENGTH = "length"
     STOPPED = "stopped"
     FAILED = "failed"
+
+
+def is_demo() -> bool:
+    return bool(settings.MODEL_NAME == DEMO)
+
+
+def model_name() -> str:
+    """The model that answers: what the engine says it runs, as soon as it has said so."""
+    facts = get_supervisor().facts
+    return settings.MODEL_NAME if facts is None or is_demo() else facts.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +63,28 @@ class Request:
 
     def sampling(self) -> Sampling:
         """With the model's own recommendation where nothing is asked for."""
-        is_demo = settings.MODEL_NAME == "demo"
-        recommended = demo.TEMPERATURE if is_demo else 1.0
+        recommended = demo.TEMPERATURE if is_demo() else 1.0
         return Sampling(
             max_tokens=settings.DEFAULT_MAX_TOKENS if self.max_tokens is None else self.max_tokens,
             temperature=recommended if self.temperature is None else self.temperature,
             top_p=1.0 if self.top_p is None else self.top_p,
             seed=self.seed,
         )
+
+
+def _context_tokens() -> int:
+    """What the settings allow, or what the engine takes if that is less; one token is left to answer."""
+    facts = get_supervisor().facts
+    window = facts.max_model_len if facts else None
+    return min(settings.MAX_CONTEXT_TOKENS, window - 1) if window else int(settings.MAX_CONTEXT_TOKENS)
+
+
+def tokens_per_second(tokens: int, first_token_seconds: float | None, total_seconds: float | None) -> float | None:
+    """The rate after the first token; None where too little time passed to tell."""
+    if first_token_seconds is None or total_seconds is None or tokens < 2:
+        return None
+    seconds = total_seconds - first_token_seconds
+    return (tokens - 1) / seconds if seconds > SHORTEST_RATED_SECONDS else None
 
 
 @dataclass(slots=True)
@@ -77,9 +103,7 @@ class Facts:
     @property
     def tokens_per_second(self) -> float | None:
         tokens = self.thinking_tokens + self.answer_tokens
-        if self.first_token_seconds is None or tokens < 2:
-            return None
-        return (tokens - 1) / max(self.total_seconds - self.first_token_seconds, 1e-6)
+        return tokens_per_second(tokens, self.first_token_seconds, self.total_seconds)
 
 
 @dataclass
@@ -110,7 +134,7 @@ class Generation:
                         yield deltas
                     if self._is_stopped:
                         break
-        except EngineError as error:
+        except InferenceError as error:
             self.facts.error = str(error)
         rest = parser.finish()
         self._note(parser, rest, time.perf_counter() - started)
@@ -160,6 +184,6 @@ async def admit(request: Request) -> AsyncIterator[Generation]:
             effort=request.effort,
             instructions=request.instructions,
             today=request.today,
-            max_tokens=settings.MAX_CONTEXT_TOKENS,
+            max_tokens=_context_tokens(),
         )
         yield Generation(engine, prompt, request.sampling())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import multiprocessing.util  # noqa: F401 (for the order of the exit hooks)
 import threading
 import time
 from collections.abc import Callable
@@ -120,8 +119,11 @@ class Supervisor:
             self._publish(Status("loading", "Starting the engine"))
             self._thread = threading.Thread(target=self._run, name="engine-supervisor", daemon=True)
             self._thread.start()
-        # What is registered last runs first, and multiprocessing's own hook, which waits for every child
-        # process, must run after this one: so its module is imported above.
+        self._stop_first_at_exit()
+
+    def _stop_first_at_exit(self) -> None:
+        """What is registered last runs first: the hooks of multiprocessing and vLLM wait much longer."""
+        atexit.unregister(self.stop)
         atexit.register(self.stop)
 
     def retry(self) -> None:
@@ -171,6 +173,7 @@ class Supervisor:
             failure.__cause__ = error
             return failure
         if not self._stopping.is_set():
+            self._stop_first_at_exit()
             self._publish(Status("ready"))
         return None
 
@@ -183,7 +186,8 @@ class Supervisor:
         self._wake.clear()
         if self._stopping.is_set():
             return None
-        logger.error("%s (attempt %d)", error, failures, exc_info=error.__cause__)
+        logger.error("%s (attempt %d)", error, failures)
+        logger.debug("It came from:", exc_info=error.__cause__)
         if not self._is_remote and (not has_run or failures >= MAX_FAILURES):
             self._publish(Status("failed", reason=error.reason, fix=error.fix))
             return None
@@ -195,6 +199,7 @@ class Supervisor:
 
     def _report(self, progress: Progress) -> None:
         if not self._stopping.is_set():
+            self._stop_first_at_exit()
             self._publish(Status(progress.state, progress.text, progress.done, progress.total))
 
     def _publish(self, status: Status) -> None:

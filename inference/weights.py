@@ -43,18 +43,18 @@ class Weights:
 
         Raises EngineFailedError if there is none, or it is not gpt-oss's.
         """
-        folder = self._local_folder() or self._fetch(["config.json"], None)
-        try:
-            configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        wanted = ["config.json"]
+        folder = self._local_folder() or self._downloaded(wanted) or self._fetch(wanted, None)
+        configuration = _read_object(folder / "config.json")
+        if configuration is None:
             raise EngineFailedError(
                 f"{self.model} holds no readable config.json.", "Let MODEL_NAME name a model's folder."
-            ) from error
+            )
         if configuration.get("model_type") != "gpt_oss" or configuration.get("vocab_size") != VOCABULARY_SIZE:
             raise EngineFailedError(
                 f"{self.model} is not a gpt-oss model.", "Set MODEL_NAME=openai/gpt-oss-20b, or demo."
             )
-        return dict(configuration)
+        return configuration
 
     def folder(self, on_progress: ProgressListener) -> Path:
         """Return the folder of the complete weights; downloads them, or goes on with a broken download.
@@ -62,7 +62,7 @@ class Weights:
         Raises EngineFailedError.
         """
         local = self._local_folder()
-        folder = local or self._downloaded() or self._fetch(FILES, on_progress)
+        folder = local or self._downloaded(FILES) or self._fetch(FILES, on_progress)
         missing = _missing_files(folder)
         if missing and not local:
             folder = self._fetch(FILES, on_progress)
@@ -92,13 +92,15 @@ class Weights:
             )
         return None
 
-    def _downloaded(self) -> Path | None:
+    def _downloaded(self, patterns: list[str]) -> Path | None:
         """The folder of an earlier, complete download; asks nobody outside."""
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import LocalEntryNotFoundError
 
         try:
-            found = snapshot_download(self.model, allow_patterns=FILES, ignore_patterns=IGNORED, local_files_only=True)
+            found = snapshot_download(
+                self.model, allow_patterns=patterns, ignore_patterns=IGNORED, local_files_only=True
+            )
         except LocalEntryNotFoundError:
             return None
         return Path(found)
@@ -120,13 +122,23 @@ class Weights:
             raise _download_error(self.model, error) from error
 
 
+def _read_object(path: Path) -> dict[str, object] | None:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def _missing_files(folder: Path) -> list[str]:
     """Names of the safetensors files which the model's index, or vLLM, wants and the folder lacks."""
     index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        wanted = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        return sorted(name for name in wanted if not (folder / name).is_file())
-    return [] if any(folder.glob("*.safetensors")) else ["model.safetensors"]
+    if not index.is_file():
+        return [] if any(folder.glob("*.safetensors")) else ["model.safetensors"]
+    weight_map = (_read_object(index) or {}).get("weight_map")
+    if not isinstance(weight_map, dict):
+        return [index.name]
+    return sorted({str(name) for name in weight_map.values() if not (folder / str(name)).is_file()})
 
 
 def _progress_bar(model: str, on_progress: ProgressListener | None) -> type[tqdm]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from threading import Thread
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "localai_site.settings")
 
@@ -17,8 +18,9 @@ try:
 except ImproperlyConfigured as error:
     raise SystemExit(f"LocalAI cannot start: {error}") from error
 
-from chat.replies import mark_abandoned
 from chat.routing import sockets
+from chat.turns import mark_abandoned_at_start
+from inference.harmony import warm_up
 from inference.supervisor import get_supervisor
 
 application = ProtocolTypeRouter(
@@ -28,5 +30,6 @@ application = ProtocolTypeRouter(
     }
 )
 
-mark_abandoned()
+mark_abandoned_at_start()
+Thread(target=warm_up, daemon=True).start()  # or the first prompt would wait for Harmony's vocabulary
 get_supervisor().start_in_background()

@@ -9,6 +9,8 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -27,7 +29,8 @@ class Environment:
             self._env.read_env(str(dotenv))
 
     def text(self, name: str, default: str = "") -> str:
-        return str(self._env.str(name, default)).strip()
+        # Not through Env.str: it takes a value that begins with $ for another variable's name.
+        return str(self._env.ENVIRON.get(name, default)).strip()
 
     def boolean(self, name: str, default: bool) -> bool:
         words = {
@@ -64,6 +67,24 @@ class Environment:
         raw = self.text(name)
         return [word.strip() for word in raw.split(",") if word.strip()] if raw else list(default)
 
+    def address(self, name: str, default: str, schemes: Sequence[str]) -> str:
+        """An URL with one of these schemes, or the empty default."""
+
+        def parse(raw: str) -> str:
+            if raw and urlsplit(raw).scheme not in schemes:
+                raise ValueError(raw)
+            return raw
+
+        allowed = " or ".join(f"{scheme}://" for scheme in schemes)
+        return self._read(name, default, parse, f"an address that begins with {allowed}")
+
+    def time_zone(self, name: str, default: str) -> str:
+        def parse(raw: str) -> str:
+            ZoneInfo(raw)
+            return raw
+
+        return self._read(name, default, parse, "a time zone such as Europe/Berlin")
+
     def json_object(self, name: str) -> dict[str, object]:
         def parse(raw: str) -> dict[str, object]:
             value = json.loads(raw)
@@ -77,6 +98,6 @@ class Environment:
         raw = self.text(name) or default
         try:
             return parse(raw)
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, OSError) as error:
             shown = raw if len(raw) <= SHOWN_CHARACTERS else raw[:SHOWN_CHARACTERS] + "…"
             raise ImproperlyConfigured(f"{name} is {shown!r}; it must be {allowed}.") from error

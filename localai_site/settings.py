@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
@@ -17,7 +16,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 environment = Environment(Path(os.environ.get("LOCALAI_ENV_FILE") or BASE_DIR / ".env"))
 
-# --- LocalAI ---------------------------------------------------------------------------------
+# LocalAI
 
 MODEL_NAME = environment.text("MODEL_NAME", "openai/gpt-oss-20b") or "openai/gpt-oss-20b"
 DEFAULT_MAX_TOKENS = environment.positive_integer("DEFAULT_MAX_TOKENS", 1000)
@@ -25,17 +24,16 @@ MAX_CONTEXT_TOKENS = environment.positive_integer("MAX_CONTEXT_TOKENS", 2000)
 DEFAULT_REASONING_EFFORT = environment.choice("DEFAULT_REASONING_EFFORT", "low", ["low", "medium", "high"])
 MAX_CONCURRENT_GENERATIONS = environment.positive_integer("MAX_CONCURRENT_GENERATIONS", 1)
 ENGINE = environment.choice("ENGINE", "vllm", ["vllm", "vllm-server"])
-VLLM_SERVER_URL = environment.text("VLLM_SERVER_URL")
+VLLM_SERVER_URL = environment.address("VLLM_SERVER_URL", "", ["http", "https"])
 VLLM_SERVER_API_KEY = environment.text("VLLM_SERVER_API_KEY")
 VLLM_ENGINE_ARGS = environment.json_object("VLLM_ENGINE_ARGS")
 HF_TOKEN = environment.text("HF_TOKEN")
 ALLOW_SIGNUP = environment.boolean("ALLOW_SIGNUP", False)
 CACHE_FOLDER = Path(environment.text("XDG_CACHE_HOME") or Path.home() / ".cache") / "localai"
 
-if ENGINE == "vllm-server" and urlsplit(VLLM_SERVER_URL).scheme not in ("http", "https"):
+if ENGINE == "vllm-server" and not VLLM_SERVER_URL:
     raise ImproperlyConfigured(
-        f"VLLM_SERVER_URL is {VLLM_SERVER_URL!r}; with ENGINE=vllm-server it must be an address "
-        "such as http://127.0.0.1:8001."
+        "VLLM_SERVER_URL is not set; ENGINE=vllm-server needs it, such as http://127.0.0.1:8001."
     )
 if not re.fullmatch(r"demo|[./~].*|[\w.-]+/[\w.-]+", MODEL_NAME) and ENGINE == "vllm":
     raise ImproperlyConfigured(
@@ -43,20 +41,21 @@ if not re.fullmatch(r"demo|[./~].*|[\w.-]+/[\w.-]+", MODEL_NAME) and ENGINE == "
         "a local path that begins with / or ./, or demo."
     )
 
-# --- Django ----------------------------------------------------------------------------------
+# Django
 
 DEBUG = environment.boolean("DEBUG", False)
 SECRET_KEY = environment.text("SECRET_KEY")
 if not SECRET_KEY:
     if not DEBUG:
         raise ImproperlyConfigured(
-            "SECRET_KEY is not set; `make run` writes a fresh one to .env, or set a long random text (or DEBUG=True)."
+            "SECRET_KEY is not set; put a long random text into .env. One comes from: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
         )
     SECRET_KEY = "for-development-only-" + "x" * 40
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
 HTTPS = environment.boolean("HTTPS", False)
-REDIS_URL = environment.text("REDIS_URL")
+REDIS_URL = environment.address("REDIS_URL", "", ["redis", "rediss", "unix"])
 
 INSTALLED_APPS = [
     "daphne",
@@ -105,7 +104,8 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": environ.Env.db_url_config(environment.text("DATABASE_URL") or "sqlite:///db.sqlite3")}
+DATABASE_URL = environment.address("DATABASE_URL", "sqlite:///db.sqlite3", ["sqlite", "postgres", "postgresql"])
+DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # With these four, 20 concurrent writers see no "database is locked" (measured; the defaults: 1,703 in 6 s).
     DATABASES["default"]["OPTIONS"] = {
@@ -123,7 +123,8 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [REDIS_URL]},
     }
     if REDIS_URL
-    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+    # The default, 100 messages for 60 s, is five seconds of frames; what is beyond is lost without a word.
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000, "expiry": 3600}}
 }
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -140,7 +141,7 @@ LOGIN_REDIRECT_URL = "chat:home"
 LOGOUT_REDIRECT_URL = "login"
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = environment.text("TZ") or "UTC"
+TIME_ZONE = environment.time_zone("TIME_ZONE", "UTC")
 USE_TZ = True
 
 STATIC_URL = "static/"
@@ -155,7 +156,7 @@ STORAGES = {
     },
 }
 
-# --- Security --------------------------------------------------------------------------------
+# Security
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -180,19 +181,29 @@ if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_HSTS_SECONDS = 31_536_000
+    # Other names of the same domain are not ours to decide about, nor is a browser's preload list.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
-# --- Logs ------------------------------------------------------------------------------------
+# Logs
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {
+        "not_readyz": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: "/readyz" not in record.getMessage(),
+        }
+    },
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
         "chat": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "inference": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "httpx": {"level": "WARNING"},
+        # A probe that asks every second until the engine is ready is no error.
+        "django.request": {"filters": ["not_readyz"]},
     },
 }

@@ -5,51 +5,100 @@
 const NEAR_END_PIXELS = 60;
 const FIRST_DELAY_MS = 300;
 const LONGEST_DELAY_MS = 5000;
+const CLOSED_FOR_GOOD = {
+  4401: "You are logged out. Copy what you wrote, then reload the page and log in again.",
+  4404: "This conversation was deleted. Copy what you wrote and start a new one.",
+};
 
 const scroller = document.getElementById("scroller");
 const composer = document.getElementById("composer");
 const prompt = document.getElementById("prompt");
+const isTouch = matchMedia("(pointer: coarse)").matches;
 let sentText = null;
+let isOnItsWay = false;
+let hadFocusOnActions = false;
 let follows = true;
 
-// --- the connection: quick to come back, never slower than five seconds ---
+function complain(text) {
+  const alert = document.getElementById("alert");
+  alert.textContent = text;
+  alert.className = "alert";
+  alert.hidden = false;
+}
+
+// The connection: quick to come back, never slower than five seconds.
 
 htmx.config.wsReconnectDelay = (attempt) =>
   Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempt, 6)) * (0.6 + 0.4 * Math.random());
-document.addEventListener("htmx:wsOpen", () => (document.body.dataset.connection = "open"));
-document.addEventListener("htmx:wsClose", () => (document.body.dataset.connection = "lost"));
 
-// --- the composer ---
+document.addEventListener("htmx:wsOpen", () => (document.body.dataset.connection = "open"));
+document.addEventListener("htmx:wsClose", (event) => {
+  // What was sent, but not answered, may be lost: it is still in the composer and may be sent again.
+  if (isOnItsWay) sentText = null;
+  isOnItsWay = false;
+  const reason = CLOSED_FOR_GOOD[event.detail.event.code];
+  document.body.dataset.connection = reason ? "closed" : "lost";
+  if (reason) complain(reason);
+});
+document.addEventListener("htmx:sendError", () => complain("The server cannot be reached. Try again in a moment."));
+document.addEventListener("htmx:responseError", (event) => {
+  const status = event.detail.xhr.status;
+  complain(status === 404 ? "That is gone already. Reload the page." : `The server refused this (${status}).`);
+});
+
+// The composer. One submit at a time: a second Enter before the server has answered sends nothing.
+
+function grow() {
+  if (CSS.supports("field-sizing", "content")) return;
+  prompt.style.height = "auto";
+  prompt.style.height = `${prompt.scrollHeight}px`;
+}
+
+prompt.addEventListener("input", grow);
+grow();
 
 prompt.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing && !isTouch) {
     event.preventDefault();
     composer.requestSubmit(composer.querySelector("[data-action=send]"));
   }
 });
 
-document.addEventListener("keydown", (event) => {
-  const stop = composer.querySelector("[data-action=stop]:not([hidden])");
-  if (event.key === "Escape" && stop) stop.click();
-});
+composer.addEventListener("submit", (event) => {
+  if (event.submitter?.dataset.action === "stop") return;
+  if (sentText !== null) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  } else {
+    sentText = prompt.value;
+  }
+}, { capture: true });
 
-composer.addEventListener("htmx:wsAfterSend", (event) => {
-  if (event.target === composer) sentText = prompt.value;
+composer.addEventListener("htmx:wsAfterSend", () => (isOnItsWay = true));
+
+document.addEventListener("keydown", (event) => {
+  const isElsewhere = event.isComposing || event.target.closest("select, details.menu");
+  const stop = composer.querySelector("[data-action=stop]:not([hidden])");
+  if (event.key === "Escape" && stop && !isElsewhere) stop.click();
 });
 
 // The server says that a prompt is saved: only then does the text leave the composer.
 function clearAcceptedPrompt() {
-  if (sentText !== null && prompt.value === sentText) prompt.value = "";
+  if (prompt.value === sentText) prompt.value = "";
   sentText = null;
+  isOnItsWay = false;
   follows = true;
-  prompt.focus();
+  grow();
+  if (!isTouch) prompt.focus();
 }
 
-// --- what the socket brings ---
+// What the socket brings.
 
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const old = event.detail.target;
   if (old.id === "accepted") clearAcceptedPrompt();
+  if (old.id === "alert") sentText = null;
+  if (old.id === "actions") hadFocusOnActions = old.contains(document.activeElement);
   // A thinking block that the person opened or folded stays as they left it.
   const block = old.matches("details.thinking") ? old : old.querySelector("details.thinking");
   const fresh = event.detail.fragment.querySelector("details.thinking");
@@ -63,9 +112,13 @@ document.addEventListener("htmx:wsAfterMessage", () => {
   if (follows) scroller.scrollTop = scroller.scrollHeight;
   showToEnd();
   tick();
+  const current = document.querySelector("#conversation-list [aria-current]");
+  if (current) document.title = `${current.textContent} · LocalAI`;
+  if (hadFocusOnActions && !isTouch) prompt.focus();
+  hadFocusOnActions = false;
 });
 
-// --- scrolling: with the answer, until the person scrolls up ---
+// Scrolling: with the answer, until the person scrolls up.
 
 const toEnd = document.querySelector("[data-action=to-end]");
 
@@ -87,9 +140,17 @@ toEnd.addEventListener("click", () => {
   scroller.scrollTop = scroller.scrollHeight;
 });
 
-// --- clicks on what comes and goes ---
+// Clicks on what comes and goes.
 
-document.addEventListener("click", async (event) => {
+async function copy(element) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(element.textContent);
+  // Over plain HTTP browsers have no clipboard, but they still have the old command.
+  getSelection().selectAllChildren(element);
+  if (!document.execCommand("copy")) throw new Error("refused");
+  getSelection().removeAllRanges();
+}
+
+document.addEventListener("click", (event) => {
   const summary = event.target.closest("details.thinking > summary");
   if (summary) summary.parentElement.dataset.touched = "yes";
 
@@ -99,12 +160,11 @@ document.addEventListener("click", async (event) => {
     composer.requestSubmit(composer.querySelector("[data-action=send]"));
   }
 
-  const copy = event.target.closest("[data-action=copy]");
-  if (copy) {
-    const answer = copy.closest("article").querySelector("[data-part=answer]");
-    await navigator.clipboard.writeText(answer.textContent);
-    copy.textContent = "Copied";
-    setTimeout(() => (copy.textContent = "Copy"), 1500);
+  const button = event.target.closest("[data-action=copy]");
+  if (button) {
+    copy(button.closest("article").querySelector("[data-part=answer]"))
+      .then(() => (button.textContent = "Copied"), () => (button.textContent = "Could not copy"))
+      .then(() => setTimeout(() => (button.textContent = "Copy"), 1500));
   }
 
   for (const menu of document.querySelectorAll("details.menu[open]")) {
@@ -112,7 +172,7 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-// --- clocks ---
+// Clocks.
 
 function tick() {
   for (const clock of document.querySelectorAll("time[data-since]")) {

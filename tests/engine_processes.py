@@ -47,7 +47,7 @@ class LocalProcess:
 
     async def running_requests(self) -> int:
         assert self.engine._engine is not None
-        return self.engine._engine.get_num_unfinished_requests()
+        return int(self.engine._engine.get_num_unfinished_requests())
 
 
 @dataclass

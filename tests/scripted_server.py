@@ -52,6 +52,7 @@ class ScriptedServer:
     default: Script = field(default_factory=lambda: Script(reply("Thinking.", "An answer.")))
     requests: list[dict[str, object]] = field(default_factory=list)
     request_times: list[float] = field(default_factory=list)
+    refusal: str = ""
     dropped: int = 0
     port: int = 0
 
@@ -81,6 +82,10 @@ class ScriptedServer:
         return self
 
     def stop(self) -> None:
+        """Ends what runs and listens no more. Harmless when stopped already."""
+        if self._loop.is_closed():
+            return
+
         async def close() -> None:
             self._server.close()
             others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -108,19 +113,22 @@ class ScriptedServer:
         writer.close()
 
     def _models(self, writer: asyncio.StreamWriter) -> None:
-        body = json.dumps(
-            {"object": "list", "data": [{"id": MODEL, "object": "model", "max_model_len": 65536}]}
-        ).encode()
-        writer.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
-            b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
-        )
+        model = {"id": MODEL, "object": "model", "max_model_len": 65536}
+        self._answer(writer, 200, {"object": "list", "data": [model]})
+
+    def _answer(self, writer: asyncio.StreamWriter, status: int, value: object) -> None:
+        body = json.dumps(value).encode()
+        head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
 
     async def _completion(
         self, request: dict[str, object], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.requests.append(request)
         self.request_times.append(time.perf_counter())
+        if self.refusal:
+            self._answer(writer, 400, {"error": {"message": self.refusal, "code": 400}})
+            return
         script = self.scripts.popleft() if self.scripts else self.default
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
         gone = asyncio.ensure_future(reader.read(1))

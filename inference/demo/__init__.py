@@ -1,6 +1,7 @@
-"""The demo model: a tiny gpt-oss trained from scratch, stored in `weights.safetensors` and expanded on first use.
+"""The demo model: a tiny gpt-oss trained from scratch, kept in `weights.safetensors`, expanded on first use.
 
-Importing this package loads nothing heavy. `docs/demo-model.md` says what the model can do and how it was made.
+Importing this package loads nothing heavy. `docs/demo-model.md` says what the model can do and how it
+was made.
 """
 
 from __future__ import annotations

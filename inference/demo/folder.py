@@ -1,13 +1,12 @@
 """Expands the compact weights into a Hugging Face model folder that vLLM loads unchanged.
 
-The compact file holds each distinct embedding row once: `rows[row_of_token[token]]` is the row of a token. Numbers are
-bfloat16, kept as the 16-bit integers numpy knows. Its metadata are the texts of config.json.
+The compact file holds each distinct embedding row once, and for each token which row is its own. Numbers are
+bfloat16, kept as the 16-bit integers numpy knows. Its metadata has the text of config.json.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from functools import cache
@@ -19,13 +18,14 @@ from inference.demo.sampling import END_TOKENS, TEMPERATURE, TOP_P
 WEIGHTS = Path(__file__).parent / "weights.safetensors"
 # Compact name → the name in the folder; their rows are repeated for each token.
 EXPANDED = {"embedding": "model.embed_tokens.weight", "head": "lm_head.weight"}
-ROW_OF_TOKEN = "{}.row_of_token"
+ROW_OF_TOKEN = "{}.row_of_token"  # noqa: S105 - not a secret
 
 
 def materialise(cache_folder: Path) -> Path:
-    """The complete model folder inside `cache_folder`, made if it is not there yet (about 0.2 s, `materialised_bytes()`).
+    """The complete model folder inside `cache_folder`, made if it is not there yet.
 
-    Safe when several processes do it at once: each writes a folder of its own and the first one to finish wins.
+    It takes about 0.2 s and `materialised_bytes()`. Safe when several processes do it at once: each writes a
+    folder of its own and the first one to finish wins.
     Raises OSError when the folder cannot be written, and leaves nothing behind then.
     """
     folder = cache_folder / f"localai-demo-{_digest()}"
@@ -36,7 +36,7 @@ def materialise(cache_folder: Path) -> Path:
     try:
         _write(unfinished)
         unfinished.chmod(0o755)
-        os.rename(unfinished, folder)
+        unfinished.rename(folder)
     except OSError:
         if not folder.is_dir():
             raise
@@ -65,7 +65,13 @@ def _digest() -> str:
 
 
 def _generation_config() -> str:
-    settings = {"do_sample": True, "temperature": TEMPERATURE, "top_p": TOP_P, "eos_token_id": list(END_TOKENS), "pad_token_id": 199999}
+    settings = {
+        "do_sample": True,
+        "temperature": TEMPERATURE,
+        "top_p": TOP_P,
+        "eos_token_id": list(END_TOKENS),
+        "pad_token_id": 199_999,
+    }
     return json.dumps(settings, indent=2) + "\n"
 
 
@@ -90,7 +96,8 @@ def _write(folder: Path) -> None:
     (folder / "generation_config.json").write_text(_generation_config())
     header, offset = dict[str, object](__metadata__={"format": "pt"}), 0
     for name, tensor in tensors.items():
-        header[name] = {"dtype": "BF16", "shape": tensor.shape, "data_offsets": [offset, offset + tensor.nbytes]}
+        offsets = [offset, offset + tensor.nbytes]
+        header[name] = {"dtype": "BF16", "shape": tensor.shape, "data_offsets": offsets}
         offset += tensor.nbytes
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)

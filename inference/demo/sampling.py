@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Low, since the model knows one right answer to most questions; above 0, so that Regenerate can give another one.
+# Low, since most questions have one right answer; above 0, so that Regenerate can give another one.
 TEMPERATURE = 0.3
 # Less than 1 is slow on a CPU: vLLM would sort all 201,088 logits for each token.
 TOP_P = 1.0

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+CPU_FEATURES = Path("/proc/cpuinfo")
+
 SHUTDOWN_SECONDS = 1.0
 """What the engine's processes have between SIGTERM and SIGKILL; they hold nothing that is worth saving."""
 
@@ -85,10 +87,12 @@ class LocalEngine:
 
     def _load(self, on_progress: ProgressListener) -> AsyncLLM:
         on_progress(Progress("loading", "Starting the engine"))
+        configuration = self._weights.configuration()
         self._import_vllm()
         _check_names(self._engine_args)
         is_cpu = _is_cpu()
-        _check_hardware(self._weights, is_cpu)
+        if is_cpu:
+            _check_cpu(configuration)
         folder = self._weights.folder(on_progress)
         on_progress(Progress("loading", "Starting the engine"))
         arguments = self._arguments(folder, is_cpu)
@@ -259,14 +263,14 @@ def _is_cpu() -> bool:
     return bool(current_platform.is_cpu())
 
 
-def _check_hardware(weights: Weights, is_cpu: bool) -> None:
+def _check_cpu(configuration: Mapping[str, object]) -> None:
     """Refuse what cannot run here before gigabytes are downloaded for it."""
-    quantization = weights.configuration().get("quantization_config")
-    if not is_cpu or not isinstance(quantization, dict) or quantization.get("quant_method") != "mxfp4":
+    quantization = configuration.get("quantization_config")
+    if not isinstance(quantization, dict) or quantization.get("quant_method") != "mxfp4":
         return
-    if "amx_tile" not in Path("/proc/cpuinfo").read_text(encoding="utf-8"):
+    if "amx_tile" not in CPU_FEATURES.read_text(encoding="utf-8"):
         raise EngineFailedError(
-            f"The MXFP4 weights of {weights.model} need a GPU, or a CPU with AMX.",
+            "The MXFP4 weights of gpt-oss need a GPU, or a CPU with AMX.",
             "Set MODEL_NAME=demo, use a machine with a GPU, or a vLLM server (ENGINE=vllm-server).",
         )
 
@@ -289,7 +293,7 @@ def _start_error(cause: str) -> EngineFailedError:
     if "memory" in cause.lower() or "'EngineCore': -9" in cause:
         return EngineFailedError(
             f"There is not enough memory for this model: {cause}",
-            "Close what else uses the GPU, lower max_model_len in VLLM_ENGINE_ARGS, or use a smaller model.",
+            "Close what else uses the memory, lower max_model_len in VLLM_ENGINE_ARGS, or use a smaller model.",
         )
     return EngineFailedError(
         f"vLLM did not start: {cause}",

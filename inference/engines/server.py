@@ -227,6 +227,8 @@ async def _tokens(response: httpx.Response, request: Request) -> AsyncGenerator[
     deadline = request.loop.time() + FIRST_TOKEN_SECONDS
     async with aclosing(lines(response.aiter_bytes())) as stream:
         while True:
+            if request.is_ended:  # what is buffered already would be read without ever waiting
+                raise TimeoutError
             line = await request.within(deadline - request.loop.time(), anext(stream, None))
             if line is None:
                 raise EngineDiedError("The vLLM server broke off in the middle of the answer.")

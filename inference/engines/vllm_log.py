@@ -26,7 +26,7 @@ MILESTONES = (
 """Texts of vLLM's log in the order of a start, and what has begun when they appear."""
 
 RECORD = re.compile(r"^(DEBUG|INFO|WARNING|ERROR|CRITICAL)\|(.*)$")
-EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*([A-Z]\w*(?:Error|Exception|Interrupt|Exit)): (.+)$")
+EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*((?:[A-Z]\w*)?(?:Error|Exception|Interrupt|Exit)): (.+)$")
 
 
 class VllmLog:

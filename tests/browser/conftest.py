@@ -23,7 +23,7 @@ FLAGS = [
     "--disable-sync",
 ]
 
-OF_A_STOPPED_SERVER = re.compile(r"WebSocket connection|wsError|ERR_CONNECTION_REFUSED|50[03]")
+OF_A_STOPPED_SERVER = re.compile(r"WebSocket connection|ERR_CONNECTION_REFUSED|status of 503|^\[object Event\]$")
 """Chromium's and htmx's own words for what some tests do on purpose."""
 
 OpenPage = Callable[..., Awaitable[Page]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 
-from playwright.async_api import expect
+from playwright.async_api import APIResponse, expect
 
 from tests.browser.conftest import OpenPage, ask, connected, ended
 from tests.scripted_server import ScriptedServer, reply
@@ -65,16 +65,17 @@ async def test_conversations_survive_a_restart(
 async def test_a_killed_server_loses_at_most_a_second(
     scripted_site: SiteProcess, script: ScriptedServer, open_page: OpenPage
 ) -> None:
-    script.enqueue(reply("", "word " * 900), seconds_per_token=0.01)
+    script.enqueue(reply("", "".join(f"{number} " for number in range(450))), seconds_per_token=0.01)
     page = await open_page(scripted_site)
     await ask(page, "Write")
-    await page.wait_for_timeout(2500)
-    shown = await page.locator(ANSWER).text_content() or ""
+    await expect(page.locator(ANSWER)).to_contain_text("200 ", timeout=60_000)
+    shown = (await page.locator(ANSWER).text_content() or "").split()
     scripted_site.stop(signal.SIGKILL)
     scripted_site.start().wait_ready()
-    await page.goto(page.url)
-    saved = await page.locator(ANSWER).text_content() or ""
-    assert len(saved) > len(shown) - 5 * 150, "a second is a hundred words here"
+    await expect(page.locator("article[data-status=interrupted]")).to_be_visible(timeout=30_000)
+    saved = (await page.locator(ANSWER).text_content() or "").split()
+    assert len(saved) > len(shown) - 1.5 * 100 / 2, "two tokens a number, a hundred a second"
+    await expect(page.locator("article[data-status=interrupted]")).to_contain_text("Interrupted")
 
 
 async def test_the_keyboard_is_enough(scripted_site: SiteProcess, script: ScriptedServer, open_page: OpenPage) -> None:
@@ -153,3 +154,30 @@ async def test_without_scripts_one_can_ask_and_read(
     await plain.goto(url)
     await expect(plain.locator(ANSWER)).to_have_text("An answer.")
     await context.close()
+
+
+async def test_the_form_without_a_socket(
+    scripted_site: SiteProcess, script: ScriptedServer, open_page: OpenPage
+) -> None:
+    script.default.hold = threading.Event()
+    page = await open_page(scripted_site)
+    token = await page.locator("#composer [name=csrfmiddlewaretoken]").get_attribute("value")
+
+    async def post(action: str, **form: str) -> APIResponse:
+        return await page.context.request.post(
+            f"{page.url}{action}/",
+            form={**form, "csrfmiddlewaretoken": token or ""},
+            headers={"Referer": page.url},
+            max_redirects=0,
+        )
+
+    assert (await post("prompt", prompt=" ")).status == 400
+    assert (await post("prompt", prompt="Hello")).status == 302
+    busy = await post("prompt", prompt="Kept text")
+    assert (busy.status, busy.headers["retry-after"]) == (429, "5")
+    assert "Kept text</textarea>" in await busy.text()
+    assert (await post("stop")).status == 302
+    assert await ended(page) == "stopped"
+    script.stop()
+    await expect(page.locator("#engine-status")).to_have_attribute("data-state", "failed", timeout=30_000)
+    assert (await post("prompt", prompt="Kept text")).status == 503

@@ -76,6 +76,28 @@ def test_log_in_and_out(client: Client, ann: User) -> None:
     assert client.get("/").status_code == 302
 
 
+def test_after_a_log_in_one_is_where_one_was(client: Client, talk: Conversation, ann: User) -> None:
+    for name in ("conversation-prompt", "conversation-delete"):
+        anonymous = client.post(reverse(f"chat:{name}", args=[talk.pk]))
+        response = client.post(anonymous["Location"], {"username": "ann", "password": PASSWORD})
+        assert response["Location"] == talk.get_absolute_url()
+        client.logout()
+
+
+def test_a_fragment_without_a_session_leads_the_page_to_log_in(client: Client, talk: Conversation) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{talk.get_absolute_url()}"}
+    url = reverse("chat:conversation-rename", args=[talk.pk])
+    response = client.post(url, {"title": "x"}, headers=headers, follow=True)
+    assert response["HX-Redirect"].startswith("/accounts/login/?next=%2Fc%2F")
+
+
+def test_a_message_alone_cannot_be_deleted_in_the_admin(client: Client, talk: Conversation, admin_user: User) -> None:
+    client.force_login(admin_user)
+    assert client.post(f"/admin/chat/message/{talk.leaf_id}/delete/", {"post": "yes"}).status_code == 403
+    client.post(f"/admin/chat/conversation/{talk.pk}/delete/", {"post": "yes"})
+    assert not Conversation.objects.exists()
+
+
 def test_the_page_shows_thinking_and_answer_as_text(client: Client, talk: Conversation, ann: User) -> None:
     client.force_login(ann)
     html = client.get(talk.get_absolute_url()).content.decode()

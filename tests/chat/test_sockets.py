@@ -12,11 +12,16 @@ import pytest
 from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.sessions.models import Session
+from django.db import OperationalError
+from django.test import AsyncClient, Client
+from pytest_django import Settings
 
-from chat import broadcast
+from chat import broadcast, replies, turns
 from chat.models import Conversation, Message, Status
 from chat.routing import sockets
 from inference.gate import get_gate
+from inference.supervisor import get_supervisor
 from tests.chat.conftest import until
 from tests.scripted_server import ScriptedServer, harmony, reply
 
@@ -49,10 +54,19 @@ class Page:
         return "".join(self.frames)
 
 
+@database_sync_to_async
+def scope_of(user: User | AnonymousUser) -> dict[str, object]:
+    """What the middleware would add for a browser that is logged in as this person."""
+    client = Client()
+    if isinstance(user, User):
+        client.force_login(user)
+    return {"user": user, "session": client.session}
+
+
 @asynccontextmanager
 async def page_of(user: User | AnonymousUser, conversation: Conversation, seen: str = "empty") -> AsyncIterator[Page]:
     socket = WebsocketCommunicator(sockets, f"/ws/c/{conversation.pk}/?seen={seen}")
-    socket.scope["user"] = user  # type: ignore[typeddict-unknown-key]
+    socket.scope |= await scope_of(user)  # type: ignore[typeddict-item]
     connected, _ = await socket.connect()
     assert connected
     page = Page(socket)
@@ -63,7 +77,7 @@ async def page_of(user: User | AnonymousUser, conversation: Conversation, seen: 
 
 async def refused(user: User | AnonymousUser, pk: object) -> int:
     socket = WebsocketCommunicator(sockets, f"/ws/c/{pk}/")
-    socket.scope["user"] = user  # type: ignore[typeddict-unknown-key]
+    socket.scope |= await scope_of(user)  # type: ignore[typeddict-item]
     await socket.connect()
     event = await socket.receive_output(timeout=5)
     return int(event["code"])
@@ -200,6 +214,104 @@ async def test_busy_is_told_keeps_the_text_and_ends(
         await waiting.until("free again")
         await waiting.ask("Me too")
         await waiting.until('assistant" data-status="complete"')
+
+
+async def test_half_a_character_is_replaced(scripted: ScriptedServer, ann: User, conversation: Conversation) -> None:
+    async with page_of(ann, conversation) as page:
+        await page.socket.send_to(text_data='{"prompt": "a\\ud800b"}')
+        await page.until('assistant" data-status="complete"')
+    prompt = await conversation.messages.order_by("pk").afirst()
+    assert prompt is not None
+    assert prompt.text == "a\ufffdb"
+
+
+async def test_logging_out_ends_the_socket(scripted: ScriptedServer, ann: User, conversation: Conversation) -> None:
+    async with page_of(ann, conversation) as page:
+        await Session.objects.all().adelete()
+        await page.ask("Still here?")
+        event = await page.socket.receive_output(timeout=5)
+    assert event == {"type": "websocket.close", "code": 4401}
+    assert await conversation.messages.acount() == 0
+
+
+async def test_a_disabled_person_s_socket_ends(scripted: ScriptedServer, ann: User, conversation: Conversation) -> None:
+    async with page_of(ann, conversation) as page:
+        await User.objects.filter(pk=ann.pk).aupdate(is_active=False)
+        await page.ask("Still here?")
+        assert (await page.socket.receive_output(timeout=5))["code"] == 4401
+
+
+async def test_a_prompt_the_engine_refuses_ends_with_its_reason(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    scripted.refusal = "the prompt has too many input tokens"
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        end = await page.until('assistant" data-status="failed"')
+    assert "too many input tokens" in end
+    assert not get_gate().is_full
+
+
+async def test_a_smaller_window_of_the_engine_cuts_the_history(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    facts = get_supervisor().facts
+    assert facts is not None
+    facts.max_model_len = 600
+    end = ""
+    async with page_of(ann, conversation) as page:
+        for number in range(3):
+            await page.ask(f"prompt {number} " + "word " * 300)
+            end = await page.until('assistant" data-status="complete"')
+            assert (await answer_of(conversation)).prompt_tokens < 600
+    assert "did not see" in end
+
+
+async def test_an_error_of_ours_is_an_outcome_and_not_a_hanging_page(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("inference.parser.Parser.feed", broken)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        end = await page.until('assistant" data-status="failed"')
+    assert "by an error of the server" in end
+    assert not get_gate().is_full
+
+
+async def test_a_database_that_fails_for_a_moment_loses_nothing(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, failures = turns.save, iter([OperationalError("database is locked")] * 2)
+
+    def flaky(message: Message, token_ids: list[int]) -> None:
+        for error in failures:
+            raise error
+        save(message, token_ids)
+
+    monkeypatch.setattr(turns, "save", flaky)
+    monkeypatch.setattr(replies, "LAST_SAVE_PAUSES_SECONDS", (0.01, 0.01, 0.01))
+    scripted.enqueue(reply("", "Not lost."))
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until('assistant" data-status="complete"')
+    assert (await answer_of(conversation)).text == "Not lost."
+
+
+async def test_deleting_a_running_conversation_frees_the_engine(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, async_client: AsyncClient
+) -> None:
+    scripted.enqueue(reply("", "word " * 900), seconds_per_token=0.01)
+    await async_client.aforce_login(ann)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until("beforeend:#message-[0-9]+-answer")
+        response = await async_client.post(f"/c/{conversation.pk}/delete/")
+        assert response.status_code == 302
+        await until(lambda: not get_gate().is_full)
+    assert not await Message.objects.aexists()
 
 
 @pytest.mark.parametrize(
@@ -347,15 +459,18 @@ def _count() -> int:
     return Message.objects.count()
 
 
-async def test_two_prompts_at_once_in_one_conversation_save_one(
-    scripted: ScriptedServer, ann: User, conversation: Conversation
+async def test_a_conversation_answers_one_prompt_at_a_time(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, settings: Settings
 ) -> None:
+    settings.MAX_CONCURRENT_GENERATIONS = 2
+    get_gate.cache_clear()
     hold = threading.Event()
     scripted.default.hold = hold
     async with page_of(ann, conversation) as first, page_of(ann, conversation) as second:
         await first.ask("One")
+        await first.until('data-status="streaming"')
         await second.ask("Two")
-        await until(lambda: len(scripted.requests) == 1)
+        await second.until("busy")
         hold.set()
         await first.until('assistant" data-status="complete"')
     assert await _count() == 2

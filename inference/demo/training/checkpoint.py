@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +27,7 @@ class Checkpoint:
 def save(folder: Path, checkpoint: Checkpoint) -> None:
     temporary = folder / (_NAME + ".new")
     torch.save(checkpoint.__dict__, temporary)
-    os.replace(temporary, folder / _NAME)
+    temporary.replace(folder / _NAME)
 
 
 def load(folder: Path) -> Checkpoint | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import sys
 from pathlib import Path
 
 import numpy
@@ -44,7 +44,9 @@ def config(shape: Shape) -> dict[str, object]:
         "swiglu_limit": shape.swiglu_limit,
         "rms_norm_eps": shape.rms_norm_eps,
         "sliding_window": shape.sliding_window,
-        "layer_types": ["full_attention" if index % 2 else "sliding_attention" for index in range(shape.num_hidden_layers)],
+        "layer_types": [
+            "full_attention" if index % 2 else "sliding_attention" for index in range(shape.num_hidden_layers)
+        ],
         "initial_context_length": shape.original_max_position_embeddings,
         "max_position_embeddings": 131072,
         "rope_theta": shape.rope_theta,
@@ -96,7 +98,7 @@ def _layers(weights: dict[str, Tensor]) -> dict[str, Tensor]:
             continue
         if "gate_up_proj" in name:
             tensor = torch.stack(tensor.chunk(2, -1), -1).flatten(-2)
-        name = name.replace("self_attn.sinks", "self_attn.sinks").replace("mlp.gate_up", "mlp.experts.gate_up").replace("mlp.down", "mlp.experts.down")
+        name = name.replace("mlp.gate_up", "mlp.experts.gate_up").replace("mlp.down", "mlp.experts.down")
         renamed[f"model.{name}.weight" if name.endswith("layernorm") else f"model.{name}"] = tensor
     return renamed | {"model.norm.weight": weights["norm"]}
 
@@ -120,8 +122,8 @@ def main() -> None:
         parser.error(f"no checkpoint in {arguments.folder}")
     temporary = arguments.output.with_suffix(".new")
     save_file(tensors(checkpoint), temporary, {"config": json.dumps(config(Shape()), indent=2) + "\n"})
-    os.replace(temporary, arguments.output)
-    print(f"step {checkpoint.step}: {arguments.output} {arguments.output.stat().st_size / 1e6:.2f} MB")
+    temporary.replace(arguments.output)
+    sys.stdout.write(f"step {checkpoint.step}: {arguments.output} {arguments.output.stat().st_size / 1e6:.2f} MB\n")
 
 
 if __name__ == "__main__":

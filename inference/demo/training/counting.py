@@ -30,12 +30,17 @@ def count(random: Random) -> Exchange:
     """Up to a number, between two numbers, or down to 1."""
     chance = random.random()
     if chance < 0.62:
-        end = random.choice((5, 10, 20, 30)) if random.random() < 0.2 else random.randint(2, 40)
+        end = random.choice((5, 10, 20, 30)) if random.random() < 0.2 else 2 + int(30 * random.random() ** 1.5)
         return _counted(random.choice(sections("counting")["up"]).format(number(end, random)), 1, end, random)
     if chance < 0.76:
         start = random.randint(2, 60)
-        end = start + random.randint(2, 20)
-        return _counted(random.choice(sections("counting")["between"]).format(number(start, random), number(end, random)), start, end, random)
+        end = start + random.randint(2, 12)
+        return _counted(
+            random.choice(sections("counting")["between"]).format(number(start, random), number(end, random)),
+            start,
+            end,
+            random,
+        )
     if chance < 0.9:
         start = random.choice((10, 10, 5, 20)) if random.random() < 0.5 else random.randint(3, 30)
         return _counted(random.choice(sections("counting")["down"]).format(number(start, random)), start, 1, random)
@@ -51,6 +56,27 @@ def count_far(random: Random) -> Exchange:
 
 def cannot_count(random: Random) -> Exchange:
     """Numbers above 100 and things that cannot be counted."""
-    far = random.choice(("1000", "a thousand", "a million", "1000000", "10000", "infinity", "500", "200", "150", "one billion", "5000", "999", "250", "ten thousand"))
-    prompt = random.choice(sections("counting")["up"]).format(far) if random.random() < 0.6 else random.choice(sections("counting")["hard"])
+    far = random.choice(
+        (
+            "1000",
+            "a thousand",
+            "a million",
+            "1000000",
+            "10000",
+            "infinity",
+            "500",
+            "200",
+            "150",
+            "one billion",
+            "5000",
+            "999",
+            "250",
+            "ten thousand",
+        )
+    )
+    prompt = (
+        random.choice(sections("counting")["up"]).format(far)
+        if random.random() < 0.6
+        else random.choice(sections("counting")["hard"])
+    )
     return refuse_count(casual(expand(prompt, random), random, is_question=False), random)

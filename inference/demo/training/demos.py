@@ -105,7 +105,7 @@ def demo(random: Random) -> Exchange:
     final, called = DEMOS[name]
     corpus = sections("demos")
     frame = random.choice(corpus["long frames" if name == "long" else "frames"])
-    prompt = casual(expand(frame.format(random.choice(corpus[name])), random), random, is_question=False)
+    prompt = casual(expand(frame.replace("{}", random.choice(corpus[name])), random), random, is_question=False)
     first = f"The user wants to see {called}. I will show a small example in Markdown."
     if name == "long":
         first = "The user wants a long text. I will write about LocalAI."

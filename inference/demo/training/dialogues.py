@@ -10,7 +10,7 @@ from inference.demo.training import capitals, counting, demos, rendering, smallt
 from inference.demo.training.exchange import EFFORTS, Effort, Exchange, Thoughts
 from inference.demo.training.facts import FACTS
 from inference.demo.training.questions import question
-from inference.demo.training.wording import casual
+from inference.demo.training.wording import casual, paraphrased
 from inference.demo.training.wordings import sections
 
 PACK_TOKENS = 1000
@@ -18,10 +18,11 @@ PACK_TOKENS = 1000
 
 @dataclass(frozen=True)
 class Branch:
-    """A next turn: the ids of the user's message and the completion; the loss counts from `start` on."""
+    """A next turn: the ids of the user's message and the completion; the loss counts from `start` on, `weight` times."""
 
     ids: list[int]
     start: int
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -41,40 +42,49 @@ def product(random: Random) -> Exchange:
         f"{first} It is a question about LocalAI, and I have learned the facts about it. The important words are: "
         f"{', '.join(fact.keys)}. The answer should be short and exact. I am sure about it, so I write it now."
     )
-    return Exchange(casual(question(name, random), random), Thoughts(first, high), fact.answer)
+    prompt = question(name, random)
+    if random.random() < _PARAPHRASED_SHARE:
+        prompt = paraphrased(prompt, random)
+    return Exchange(casual(prompt, random), Thoughts(first, high), fact.answer)
 
 
-_SKILLS: dict[Callable[[Random], Exchange], float] = {
-    product: 34,
-    smalltalk.smalltalk: 11,
-    sums.addition: 14,
-    sums.subtraction: 4,
-    sums.product: 2,
-    sums.too_hard: 4.5,
-    capitals.capital: 12,
-    capitals.unknown_capital: 5,
-    counting.count: 4,
-    demos.demo: 6,
-    subjects.unknown: 22,
+_Skill = Callable[[Random], Exchange]
+_SKILLS: dict[_Skill, float] = {
+    product: 46,
+    smalltalk.smalltalk: 14,
+    sums.addition: 9,
+    sums.subtraction: 5,
+    sums.product: 3.5,
+    sums.too_hard: 7.5,
+    capitals.capital: 17,
+    capitals.unknown_capital: 9,
+    counting.count: 7,
+    demos.demo: 5,
+    subjects.unknown: 26,
 }
+_STRAYING = (product, demos.demo, capitals.capital)
 _FORGETFUL = (product, smalltalk.smalltalk, demos.demo, subjects.unknown)
 # Their completions are worked out to the end; of the others, which are learned by heart, most are cut to save time.
 _WORKED_OUT = (sums.addition, sums.subtraction, sums.product, counting.count)
-_CUT_SHARE, _CUT_TOKENS = 0.65, (6, 22)
+_PARAPHRASED_SHARE = 0.3
+_COUNT_WEIGHT = 6.0  # where to stop is a single token of many
+_CUT_SHARE, _CUT_TOKENS = 0.8, (6, 20)
 
 
 def exchange(random: Random) -> Exchange:
     return _drawn(random)[0]
 
 
-def _drawn(random: Random) -> tuple[Exchange, bool]:
-    """An exchange, and whether its completion may be cut."""
+def _drawn(random: Random) -> tuple[Exchange, _Skill]:
+    """An exchange and the skill it shows."""
     skill = random.choices(list(_SKILLS), weights=list(_SKILLS.values()))[0]
     made = skill(random)
-    if skill in _FORGETFUL and random.random() < 0.15:
+    if skill in _STRAYING and random.random() < 0.12:
+        made = Exchange(subjects.with_stray_word(made.prompt, random), made.thoughts, made.final)
+    elif skill in _FORGETFUL and random.random() < 0.15:
         words = [rendering.UNKNOWN_MARK if random.random() < 0.1 else word for word in made.prompt.split(" ")]
         made = Exchange(" ".join(words), made.thoughts, made.final)
-    return made, skill not in _WORKED_OUT
+    return made, skill
 
 
 def _history_turns(random: Random) -> int:
@@ -91,7 +101,11 @@ def _beginning(effort: Effort, random: Random) -> str:
     date = f"{random.randint(2025, 2032)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}"
     text = rendering.system(effort, date)
     if random.random() < 0.15:
-        text += rendering.developer(subjects.babble(random) if random.random() < 0.3 else random.choice(sections("instructions")["instructions"]))
+        text += rendering.developer(
+            subjects.babble(random)
+            if random.random() < 0.3
+            else random.choice(sections("instructions")["instructions"])
+        )
     for _ in range(_history_turns(random)):
         past = exchange(random)
         final = past.final[: random.randint(1, len(past.final))] if random.random() < 0.1 else past.final
@@ -106,20 +120,22 @@ class _Turn:
     before: str
     after: str
     kept: int
+    weight: float
 
 
 def _next_turn(effort: Effort, random: Random) -> _Turn:
-    made, may_cut = _drawn(random)
+    made, skill = _drawn(random)
+    weight = _COUNT_WEIGHT if skill is counting.count else 1.0
     before = rendering.user(made.prompt) + rendering.ASSISTANT
-    kept = random.randint(*_CUT_TOKENS) if may_cut and random.random() < _CUT_SHARE else 0
+    kept = random.randint(*_CUT_TOKENS) if skill not in _WORKED_OUT and random.random() < _CUT_SHARE else 0
     thoughts = made.thoughts.at(effort)
     if random.random() < 0.06:
         # "Answer now": the final message is forced at any point of the analysis.
         cut = thoughts[: random.randint(0, len(thoughts))]
         if cut:
             before += f"<|channel|>analysis<|message|>{cut}<|end|>{rendering.ASSISTANT}"
-        return _Turn(before + rendering.FINAL_HEADER, made.final + rendering.RETURN, kept)
-    return _Turn(before, rendering.completion(made, effort), kept)
+        return _Turn(before + rendering.FINAL_HEADER, made.final + rendering.RETURN, kept, weight)
+    return _Turn(before, rendering.completion(made, effort), kept, weight)
 
 
 def _branches(effort: Effort, number: int, random: Random) -> list[Branch]:
@@ -130,7 +146,7 @@ def _branches(effort: Effort, number: int, random: Random) -> list[Branch]:
     for turn, before, after in zip(turns, encoded[::2], encoded[1::2], strict=True):
         after = after[: turn.kept] if turn.kept else after
         if len(before) + len(after) < 700:
-            made.append(Branch(before + after, len(before)))
+            made.append(Branch(before + after, len(before), turn.weight))
     return sorted(made, key=lambda each: len(each.ids))
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from random import Random
 
-from openai_harmony import Conversation, Message, ReasoningEffort, Role, SystemContent
-
+from inference import harmony
 from inference.demo import TEMPERATURE, TOP_P, materialise
 from inference.demo.training.dialogues import exchange
 from inference.demo.training.exchange import Effort
@@ -24,32 +25,33 @@ from inference.demo.training.report import Result, markdown, table
 from inference.demo.training.scoring import Prompt, Turn, is_right, normalised, parse
 
 _FRESH = Path(__file__).parent / "fresh_prompts.json"
-_MAX_TOKENS, _STOP_TOKENS = 800, [200002, 200012]
-_WORDINGS = 400_000  # as many prompts as the training saw
-_DATE = "2026-11-22"
+_MAX_TOKENS, _STOP_TOKENS = 1000, [200002, 200012]
+_WORDINGS = 500_000  # as many prompts as the training saw
+_DATE = date(2026, 11, 22)
+_CONTEXT_TOKENS = 2000  # the default of MAX_CONTEXT_TOKENS
 
 
-def render(prompt: str, effort: Effort, history: Sequence[Turn] = ()) -> list[int]:
-    """The ids the product sends."""
-    content = (
-        SystemContent.new()
-        .with_reasoning_effort(ReasoningEffort(effort.capitalize()))
-        .with_conversation_start_date(_DATE)
-        .with_required_channels(["analysis", "final"])
+def render(
+    prompt: str, effort: Effort, history: Sequence[Turn] = (), context_tokens: int = _CONTEXT_TOKENS
+) -> list[int]:
+    """The ids the product sends; it leaves out the oldest turns when they are too many."""
+    turns = [harmony.Turn(each["user"], each["assistant"]) for each in history]
+    rendered = harmony.render(
+        prompt, history=turns, effort=harmony.Effort(effort), today=_DATE, max_tokens=context_tokens
     )
-    messages = [Message.from_role_and_content(Role.SYSTEM, content)]
-    for turn in history:
-        messages.append(Message.from_role_and_content(Role.USER, turn["user"]))
-        messages.append(Message.from_role_and_content(Role.ASSISTANT, turn["assistant"]).with_channel("final"))
-    messages.append(Message.from_role_and_content(Role.USER, prompt))
-    return encoding().render_conversation_for_completion(Conversation.from_messages(messages), Role.ASSISTANT)
+    return list(rendered.token_ids)
 
 
 class Engine:
     """vLLM in this process, on the CPU."""
 
     def __init__(self) -> None:
-        os.environ |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
+        os.environ |= {
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+            "VLLM_NO_USAGE_STATS": "1",
+            "HF_HUB_OFFLINE": "1",
+            "VLLM_CPU_KVCACHE_SPACE": "1",
+        }
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
         from vllm import LLM
 
@@ -61,7 +63,14 @@ class Engine:
         from vllm.inputs.engine import tokens_input
 
         sampling = [
-            SamplingParams(max_tokens=_MAX_TOKENS, temperature=temperature, top_p=TOP_P, detokenize=False, stop_token_ids=_STOP_TOKENS, seed=seed + index)
+            SamplingParams(
+                max_tokens=_MAX_TOKENS,
+                temperature=temperature,
+                top_p=TOP_P,
+                detokenize=False,
+                stop_token_ids=_STOP_TOKENS,
+                seed=seed + index,
+            )
             for index in range(len(prompts))
         ]
         outputs = self._llm.generate([tokens_input(ids) for ids in prompts], sampling, use_tqdm=False)
@@ -74,10 +83,20 @@ def trained_wordings(number: int) -> set[str]:
 
 
 def _results(engine: Engine, prompts: Sequence[Prompt], temperature: float, seed: int) -> list[Result]:
-    completions = engine.complete([render(each["prompt"], each["effort"], each.get("history", ())) for each in prompts], temperature, seed)
+    completions = engine.complete(
+        [render(each["prompt"], each["effort"], each.get("history", ())) for each in prompts], temperature, seed
+    )
     replies = [parse(encoding().decode(ids)) for ids in completions]
     return [
-        Result(prompt["category"], prompt["effort"], prompt["prompt"], reply.is_well_formed, is_right(prompt, reply), reply.analysis, reply.final)
+        Result(
+            prompt["category"],
+            prompt["effort"],
+            prompt["prompt"],
+            reply.is_well_formed,
+            is_right(prompt, reply),
+            reply.analysis,
+            reply.final,
+        )
         for prompt, reply in zip(prompts, replies, strict=True)
     ]
 
@@ -105,13 +124,17 @@ def main() -> None:
     summary = table(results)
     summary |= {"temperature": arguments.temperature, "prompts": len(prompts), "excluded": len(prompts) - len(fresh)}
     summary["tokens_per_second"] = round(_tokens_per_second(engine, arguments.temperature))
-    print(markdown(summary))
+    sys.stdout.write(markdown(summary))
     for each in results if arguments.show_wrong else ():
         if not each.is_right:
-            print(f"{each.category:9}{each.effort:7}{each.prompt[:90]!r}\n    -> {each.analysis[:150]!r} | {each.final[:150]!r}")
+            sys.stdout.write(
+                f"{each.category:9}{each.effort:7}{each.prompt[:90]!r}\n    -> {each.analysis[:150]!r} | {each.final[:150]!r}\n"
+            )
     if arguments.report:
         arguments.report.with_suffix(".md").write_text(markdown(summary))
-        arguments.report.with_suffix(".json").write_text(json.dumps(summary | {"results": [each.__dict__ for each in results]}, indent=1) + "\n")
+        arguments.report.with_suffix(".json").write_text(
+            json.dumps(summary | {"results": [each.__dict__ for each in results]}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

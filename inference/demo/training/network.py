@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -75,8 +76,8 @@ class Attention(nn.Module):
         v = self.v_proj(x).view(-1, groups, size)
         branches = self._branches(q[prefix - start :], k, v, prefix, rows)
         if is_last:
-            return self.o_proj(branches)  # type: ignore[no-any-return]
-        return self.o_proj(torch.cat((self._prefix(q[:prefix], k[:prefix], v[:prefix]), branches)))  # type: ignore[no-any-return]
+            return self.o_proj(branches)
+        return self.o_proj(torch.cat((self._prefix(q[:prefix], k[:prefix], v[:prefix]), branches)))
 
     @staticmethod
     def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -110,7 +111,9 @@ class Attention(nn.Module):
         to_prefix = to_prefix.masked_fill(prefix + positions - torch.arange(first, prefix) >= self.window, -1e30)
         sinks = self.sinks.view(groups, 1, -1, 1, 1).expand(-1, rows, -1, length, 1)
         weights = torch.cat((to_prefix, to_own, sinks), -1).softmax(-1)
-        out = (weights[..., :seen].reshape(groups, -1, seen) @ v[first:prefix].transpose(0, 1)).view(groups, rows, -1, size)
+        out = (weights[..., :seen].reshape(groups, -1, seen) @ v[first:prefix].transpose(0, 1)).view(
+            groups, rows, -1, size
+        )
         out = out + weights[..., seen:-1].reshape(groups, rows, -1, length) @ own_v.transpose(-1, -2)
         return out.view(groups, rows, -1, length, size).permute(1, 3, 0, 2, 4).reshape(rows * length, -1)
 
@@ -132,7 +135,13 @@ class Experts(nn.Module):
         top, chosen = logits.topk(self.shape.num_experts_per_tok, -1)
         weights = top.softmax(-1)
         out = torch.zeros_like(x)
-        parameters = zip(*(each.unbind(0) for each in (self.gate_up_proj, self.gate_up_proj_bias, self.down_proj, self.down_proj_bias)), strict=True)
+        parameters = zip(
+            *(
+                each.unbind(0)
+                for each in (self.gate_up_proj, self.gate_up_proj_bias, self.down_proj, self.down_proj_bias)
+            ),
+            strict=True,
+        )
         for expert, (gate_up, gate_up_bias, down, down_bias) in enumerate(parameters):
             rows, slots = torch.where(chosen == expert)
             gate, up = torch.addmm(gate_up_bias, x[rows], gate_up).chunk(2, -1)
@@ -141,7 +150,9 @@ class Experts(nn.Module):
             made = torch.addmm(down_bias, (up + 1) * gate * torch.sigmoid(1.702 * gate), down)
             out = out.index_add(0, rows, made * weights[rows, slots, None])
         share = torch.zeros_like(logits).scatter(1, chosen, 1.0).mean(0)
-        return out, (share * logits.softmax(-1).mean(0)).sum() * self.shape.num_local_experts / self.shape.num_experts_per_tok
+        return out, (
+            share * logits.softmax(-1).mean(0)
+        ).sum() * self.shape.num_local_experts / self.shape.num_experts_per_tok
 
 
 class Layer(nn.Module):
@@ -161,7 +172,9 @@ class Network(nn.Module):
         self.shape = shape
         self.rows = nn.Parameter(torch.randn(rows, shape.hidden_size) * 0.15)
         self.stems = nn.Parameter(torch.randn(stems, shape.hidden_size) * 0.15)
-        self.outputs = nn.Parameter(torch.randn(outputs + 1, shape.hidden_size) * 0.05)  # the last one: all unused tokens
+        self.outputs = nn.Parameter(
+            torch.randn(outputs + 1, shape.hidden_size) * 0.05
+        )  # the last one: all unused tokens
         self.layers = nn.ModuleList(Layer(shape, index % 2 == 0) for index in range(shape.num_hidden_layers))
         self.norm = nn.Parameter(torch.ones(shape.hidden_size))
         self.frequencies, self.rope_scale = yarn_frequencies(shape)
@@ -185,9 +198,9 @@ class Network(nn.Module):
         rotation = angles.cos() * self.rope_scale, angles.sin() * self.rope_scale
         balance = x.new_zeros(())
         eps = self.shape.rms_norm_eps
-        for layer in self.layers:
-            assert isinstance(layer, Layer)
-            is_last = layer is self.layers[-1]
+        for index in range(len(self.layers)):
+            layer = cast(Layer, self.layers[index])
+            is_last = index == len(self.layers) - 1
             mixed = layer.self_attn(norm(x, layer.input_layernorm, eps), rotation, prefix, rows, is_last)
             x = (x[prefix:] + mixed)[wanted] if is_last else x + mixed
             made, uneven = layer.mlp(norm(x, layer.post_attention_layernorm, eps))

@@ -14,10 +14,16 @@ _MOMENTUM = 0.95
 class Optimiser:
     def __init__(self, network: Network) -> None:
         named = dict(network.layers.named_parameters())
-        self.matrices = [each for name, each in named.items() if each.ndim >= 2 and "router" not in name and "bias" not in name]
+        self.matrices = [
+            each for name, each in named.items() if each.ndim >= 2 and "router" not in name and "bias" not in name
+        ]
         chosen = {id(each) for each in self.matrices}
         self.adam = torch.optim.AdamW(
-            [each for each in network.parameters() if id(each) not in chosen], lr=_ADAM_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.0
+            [each for each in network.parameters() if id(each) not in chosen],
+            lr=_ADAM_LEARNING_RATE,
+            betas=(0.9, 0.98),
+            weight_decay=0.0,
+            fused=True,
         )
         self.momenta = [torch.zeros_like(each) for each in self.matrices]
 
@@ -28,10 +34,12 @@ class Optimiser:
             group["lr"] = _ADAM_LEARNING_RATE * rate
         self.adam.step()
         for matrix, momentum in zip(self.matrices, self.momenta, strict=True):
-            assert matrix.grad is not None
-            momentum.lerp_(matrix.grad, 1 - _MOMENTUM)
-            update = _orthogonal(matrix.grad.lerp(momentum, _MOMENTUM))
-            matrix.add_(update, alpha=-_MUON_LEARNING_RATE * rate * max(1.0, matrix.shape[-2] / matrix.shape[-1]) ** 0.5)
+            gradient = matrix.grad if matrix.grad is not None else torch.zeros_like(matrix)
+            momentum.lerp_(gradient, 1 - _MOMENTUM)
+            update = _orthogonal(gradient.lerp(momentum, _MOMENTUM))
+            matrix.add_(
+                update, alpha=-_MUON_LEARNING_RATE * rate * max(1.0, matrix.shape[-2] / matrix.shape[-1]) ** 0.5
+            )
         for each in (*self.matrices, *(p for group in self.adam.param_groups for p in group["params"])):
             each.grad = None
 
@@ -39,7 +47,7 @@ class Optimiser:
         return {"adam": self.adam.state_dict(), "momenta": self.momenta}
 
     def load(self, state: dict[str, object]) -> None:
-        self.adam.load_state_dict(state["adam"])  # type: ignore[arg-type]
+        self.adam.load_state_dict(state["adam"])
         momenta = state["momenta"]
         assert isinstance(momenta, list)
         for mine, theirs in zip(self.momenta, momenta, strict=True):

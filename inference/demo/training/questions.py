@@ -7,6 +7,7 @@ from random import Random
 from inference.demo.training.wording import expand
 from inference.demo.training.wordings import sections
 
+
 def question(name: str, random: Random) -> str:
     """One wording that asks for the fact `name`."""
     corpus = {**sections("product"), **sections("settings")}
@@ -15,9 +16,9 @@ def question(name: str, random: Random) -> str:
     chance = random.random()
     if variables and chance < 0.35:
         variable = _spelled(random.choice(variables), random)
-        return expand(random.choice(frames["setting"] + frames["noun"]).format(variable), random)
+        return expand(random.choice(frames["setting"] + frames["noun"]).replace("{}", variable), random)
     if nouns and chance < 0.55:
-        return expand(random.choice(frames["noun"]).format(random.choice(nouns)), random)
+        return expand(random.choice(frames["noun"]).replace("{}", random.choice(nouns)), random)
     return expand(random.choice(corpus[name]), random)
 
 

@@ -52,8 +52,10 @@ def table(results: Sequence[Result]) -> dict[str, Any]:
 
 def markdown(summary: dict[str, Any]) -> str:
     lines = [
-        f"{summary['counted']} of {summary['prompts']} prompts counted ({summary['excluded']} occur in the training wordings), "
-        f"temperature {summary['temperature']}.",
+        (
+            f"{summary['counted']} of {summary['prompts']} prompts counted ({summary['excluded']} occur in the "
+            f"training wordings), temperature {summary['temperature']}."
+        ),
         "",
         "| category | prompts | right | right % | well-formed % |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -63,7 +65,13 @@ def markdown(summary: dict[str, Any]) -> str:
         for name, each in summary["categories"].items()
     ]
     total = sum(each["right"] for each in summary["categories"].values())
-    lines += [f"| all | {summary['counted']} | {total} | {summary['right_percent']} | {summary['well_formed_percent']} |", ""]
+    lines += [
+        f"| all | {summary['counted']} | {total} | {summary['right_percent']} | {summary['well_formed_percent']} |",
+        "",
+    ]
     thinking = ", ".join(f"{effort} {length}" for effort, length in summary["thinking_characters"].items())
-    lines += [f"Mean length of the thinking in characters: {thinking}.", f"Speed: {summary['tokens_per_second']} tokens/s (one stream)."]
+    lines += [
+        f"Mean length of the thinking in characters: {thinking}.",
+        f"Speed: {summary['tokens_per_second']} tokens/s (one stream).",
+    ]
     return "\n".join(lines) + "\n"

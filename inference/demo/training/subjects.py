@@ -7,9 +7,12 @@ from functools import cache
 from random import Random
 
 from inference.demo.training.capitals import CAPITALS
+from inference.demo.training.demos import demo
 from inference.demo.training.exchange import Exchange
+from inference.demo.training.facts import FACTS
+from inference.demo.training.questions import question
 from inference.demo.training.refusals import refuse
-from inference.demo.training.rendering import encoding
+from inference.demo.training.rendering import UNKNOWN_MARK, encoding
 from inference.demo.training.wording import casual, expand
 from inference.demo.training.wordings import sections
 
@@ -20,7 +23,11 @@ _FILLS = ("text", "language", "code", "place", "person")
 def common_words() -> tuple[str, ...]:
     """Some thousands of frequent English-looking words: the early tokens of o200k that are a space and small letters."""
     texts = (encoding().decode([token]) for token in range(300, 26_000))
-    return tuple(text.strip() for text in texts if text[:1] == " " and len(text) > 3 and text[1:].isascii() and text[1:].islower() and text[1:].isalpha())
+    return tuple(
+        text.strip()
+        for text in texts
+        if text[:1] == " " and len(text) > 3 and text[1:].isascii() and text[1:].islower() and text[1:].isalpha()
+    )
 
 
 @cache
@@ -54,23 +61,53 @@ def _noun(random: Random) -> str:
     return " ".join(random.choice(_other_words()) for _ in range(random.choice((1, 1, 2))))
 
 
+@cache
+def _function_words() -> frozenset[str]:
+    return frozenset(word for line in sections("refusals")["function words"] for word in line.split())
+
+
+def _estranged(random: Random) -> str:
+    """A question about LocalAI or for a demo in which every word that carries meaning is another one."""
+    is_question = random.random() < 0.75
+    prompt = question(random.choice(list(FACTS)), random) if is_question else demo(random).prompt
+    words = [
+        word
+        if re.sub(r"[^a-z']", "", word.lower()) in _function_words()
+        else _noun(random) + word[-1:].strip("abcdefghijklmnopqrstuvwxyz")
+        for word in re.sub(r"[A-Za-z]*_[A-Za-z_]*|`", "it", prompt).split(" ")
+    ]
+    return " ".join(words) if " ".join(words) != prompt else _noun(random)
+
+
+def with_stray_word(prompt: str, random: Random) -> str:
+    """One more word somewhere, so that an unusual word alone does not decide."""
+    words = prompt.split(" ")
+    stray = random.choice(_other_words()) if random.random() < 0.7 else UNKNOWN_MARK
+    words.insert(random.randint(0, len(words)), stray)
+    return " ".join(words)
+
+
 def babble(random: Random) -> str:
     """A text of common words in no sensible order, as a stand-in for pasted text."""
     words = [random.choice(common_words()) for _ in range(random.choice((4, 6, 9, 14, 25, 60, 120)))]
     for at in range(0, len(words), random.randint(5, 12)):
-        words[at] = words[at].capitalize() if at == 0 else words[at - 1] + random.choice((".", ",", ". The", ", and the", "\n"))
+        words[at] = (
+            words[at].capitalize() if at == 0 else words[at - 1] + random.choice((".", ",", ". The", ", and the", "\n"))
+        )
     return " ".join(words) + random.choice(("", ".", "?"))
 
 
 def _subject(random: Random) -> str:
     corpus = sections("refusals")
     chance = random.random()
-    if chance < 0.52:
+    if chance < 0.2:
+        return _estranged(random)
+    if chance < 0.6:
         fills = {name: random.choice(corpus[name]) for name in _FILLS}
         return expand(random.choice(corpus["frames"]).format(noun=_noun(random), other=_noun(random), **fills), random)
-    if chance < 0.86:
+    if chance < 0.89:
         return expand(random.choice(corpus["close"]), random)
-    return random.choice(corpus["foreign"]) if chance < 0.94 else babble(random)
+    return random.choice(corpus["foreign"]) if chance < 0.95 else babble(random)
 
 
 def unknown(random: Random) -> Exchange:

@@ -13,9 +13,9 @@ _ONES = "zero one two three four five six seven eight nine ten eleven twelve thi
 _TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
 
 
-def number(value: int, random: Random) -> str:
+def number(value: int, random: Random, words_share: float = 0.1) -> str:
     """Digits, or now and then the English words."""
-    if random.random() < 0.88:
+    if random.random() >= words_share:
         return str(value)
     if value < 20:
         return _ONES[value]
@@ -29,12 +29,13 @@ def _operand(random: Random) -> int:
 
 
 def _asked(a: int, b: int, kind: str, random: Random) -> str:
-    first, second = number(a, random), number(b, random)
+    words_share = 0.8 if random.random() < 0.15 else 0.05
+    first, second = number(a, random, words_share), number(b, random, words_share)
     corpus = sections("sums")
     if random.random() < 0.2:
         prompt = random.choice(corpus[f"{kind} question"]).format(first, second)
     else:
-        prompt = random.choice(corpus["opening"]).format(random.choice(corpus[kind]).format(first, second))
+        prompt = random.choice(corpus["opening"]).replace("{}", random.choice(corpus[kind]).format(first, second))
     return casual(expand(prompt, random), random, is_question=False)
 
 
@@ -51,7 +52,9 @@ def addition(random: Random) -> Exchange:
     a, b = _operand(random), _operand(random)
     tens, ones = a // 10 * 10 + b // 10 * 10, a % 10 + b % 10
     steps = f"{a // 10 * 10} + {b // 10 * 10} = {tens}. {a % 10} + {b % 10} = {ones}. {tens} + {ones} = {a + b}."
-    thoughts = _thoughts("a sum", f"{a} + {b}", steps, f"Check: the ones give {ones}, the tens give {tens}, together {a + b}.")
+    thoughts = _thoughts(
+        "a sum", f"{a} + {b}", steps, f"Check: the ones give {ones}, the tens give {tens}, together {a + b}."
+    )
     return Exchange(_asked(a, b, "addition", random), thoughts, f"{a} + {b} = **{a + b}**")
 
 
@@ -60,7 +63,9 @@ def subtraction(random: Random) -> Exchange:
     tens, ones = a // 10 * 10 - b // 10 * 10, a % 10 - b % 10
     last = f"{tens} + {ones}" if ones >= 0 else f"{tens} - {-ones}"
     steps = f"{a // 10 * 10} - {b // 10 * 10} = {tens}. {a % 10} - {b % 10} = {ones}. {last} = {a - b}."
-    thoughts = _thoughts("a difference", f"{a} - {b}", steps, f"Check: the ones give {ones}, the tens give {tens}, together {a - b}.")
+    thoughts = _thoughts(
+        "a difference", f"{a} - {b}", steps, f"Check: the ones give {ones}, the tens give {tens}, together {a - b}."
+    )
     return Exchange(_asked(a, b, "subtraction", random), thoughts, f"{a} - {b} = **{a - b}**")
 
 
@@ -84,6 +89,8 @@ def too_hard(random: Random) -> Exchange:
         prompt = _asked_digits(a, b, random)
     elif chance < 0.5:
         prompt = _asked_product(random)
+    elif chance < 0.65:
+        prompt = _asked_three(random)
     else:
         prompt = _filled(random)
     return refuse_sum(casual(prompt, random, is_question=False), random)
@@ -91,15 +98,42 @@ def too_hard(random: Random) -> Exchange:
 
 def _asked_digits(a: int, b: int, random: Random) -> str:
     corpus = sections("sums")
-    kinds = corpus["addition"] + corpus["subtraction"] + corpus["product"] + ("{} / {}", "{}/{}", "{} divided by {}", "{} % {}", "{}^{}")
-    return expand(random.choice(corpus["opening"]).format(random.choice(kinds).format(a, b)), random)
+    kinds = (
+        corpus["addition"]
+        + corpus["subtraction"]
+        + corpus["product"]
+        + ("{} / {}", "{}/{}", "{} divided by {}", "{} % {}", "{}^{}")
+    )
+    return expand(random.choice(corpus["opening"]).replace("{}", random.choice(kinds).format(a, b)), random)
 
 
 def _asked_product(random: Random) -> str:
     a, b = random.randint(11, 99), random.randint(3, 99)
-    return expand(random.choice(sections("sums")["opening"]).format(random.choice(sections("sums")["product"]).format(a, b)), random)
+    return expand(
+        random.choice(sections("sums")["opening"]).replace(
+            "{}", random.choice(sections("sums")["product"]).format(a, b)
+        ),
+        random,
+    )
+
+
+def _asked_three(random: Random) -> str:
+    """Three numbers, or two with a decimal point."""
+    a, b, c = (number(random.randint(0, 99), random) for _ in range(3))
+    sign, other = random.choice((" + ", "+", " plus ", " - ", "-", " * ", " minus ", " + ", "+")), random.choice("+-*x")
+    terms = (
+        f"{a}{sign}{b}{sign}{c}",
+        f"{a}{sign}{b} {other} {c}",
+        f"{a}.{c}{sign}{b}",
+        f"{a}{sign}{b}.{c}",
+        f"{a}.{b}{sign}{b}.{c}",
+    )
+    return expand(random.choice(sections("sums")["opening"]).replace("{}", random.choice(terms)), random)
 
 
 def _filled(random: Random) -> str:
     n, m, k = (random.randint(2, 99) for _ in range(3))
-    return expand(random.choice(sections("sums")["hard"]).format(n=n, m=m, k=k, d=f"{n}.{random.randint(1, 99)}", e=f"{m}.{k}"), random)
+    return expand(
+        random.choice(sections("sums")["hard"]).format(n=n, m=m, k=k, d=f"{n}.{random.randint(1, 99)}", e=f"{m}.{k}"),
+        random,
+    )

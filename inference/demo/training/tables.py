@@ -14,11 +14,13 @@ from inference.demo.training.vocabulary import SIZE, UNKNOWN_ROW, Vocabulary, in
 
 @dataclass(frozen=True)
 class Batch:
-    """ids: prefix and padded branches; wanted: branch positions with a loss; targets: output rows predicted there."""
+    """ids: prefix and padded branches; wanted: branch positions with a loss; targets: output rows predicted there;
+    weights: of the loss there."""
 
     ids: Tensor
     wanted: Tensor
     targets: Tensor
+    weights: Tensor
 
 
 class Tables:
@@ -37,12 +39,13 @@ class Tables:
 
     def batch(self, pack: Pack) -> Batch:
         length = max(len(branch.ids) for branch in pack.branches)
-        ids, wanted, targets = list(pack.prefix), [], []
+        ids, wanted, targets, weights = list(pack.prefix), list[int](), list[int](), list[float]()
         for row, branch in enumerate(pack.branches):
             ids += branch.ids + [0] * (length - len(branch.ids))
             wanted += range(row * length + branch.start - 1, row * length + len(branch.ids) - 1)
             targets += branch.ids[branch.start :]
+            weights += [branch.weight] * (len(branch.ids) - branch.start)
         predicted = self.outputs[torch.tensor(targets)]
         if int(predicted.max()) == len(self.unused_bias) - 1:
             raise ValueError("an answer has a token outside of the vocabulary: start in a new folder")
-        return Batch(torch.tensor(ids), torch.tensor(wanted), predicted)
+        return Batch(torch.tensor(ids), torch.tensor(wanted), predicted, torch.tensor(weights))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,7 @@ def loss_of(network: Network, tables: Tables, pack: Pack) -> tuple[Tensor, Tenso
     logits, balance = network(x, len(pack.prefix), len(pack.branches), batch.wanted)
     logits = logits + tables.unused_bias
     picked = logits.gather(1, batch.targets[:, None])[:, 0]
-    return (logits.logsumexp(-1) - picked).sum(), balance, len(batch.targets)
+    return ((logits.logsumexp(-1) - picked) * batch.weights).sum(), balance, len(batch.targets)
 
 
 def _reduce(network: Network) -> None:
@@ -88,7 +89,7 @@ def _work(rank: int, folder: Path, decay_from: int, steps: int, seed: int) -> No
         normaliser = 2000.0 * _PROCESSES  # a usual number of predicted tokens in a step
         for _ in range(_PACKS_A_STEP):
             loss, balance, number = loss_of(network, tables, next(source))
-            (loss / normaliser + _BALANCE_WEIGHT / (_PROCESSES * _PACKS_A_STEP) * balance).backward()  # type: ignore[no-untyped-call]
+            (loss / normaliser + _BALANCE_WEIGHT / (_PROCESSES * _PACKS_A_STEP) * balance).backward()
             nats, tokens = nats + loss.item(), tokens + number
         for each in network.parameters():
             each.grad = torch.zeros_like(each) if each.grad is None else each.grad
@@ -99,7 +100,9 @@ def _work(rank: int, folder: Path, decay_from: int, steps: int, seed: int) -> No
             for name, each in network.state_dict().items():
                 average[name].lerp_(each, _AVERAGE_STEPS / _AVERAGED_STEPS if step > _AVERAGED_STEPS else 0.5)
         if rank == 0 and (step + 1) % 20 == 0:
-            print(f"step {step + 1} loss {nats / tokens:.4f} {tokens * _PROCESSES / (time.monotonic() - began):.0f} predicted tokens/s", flush=True)
+            speed = tokens * _PROCESSES / (time.monotonic() - began)
+            sys.stdout.write(f"step {step + 1} loss {nats / tokens:.4f} {speed:.0f} predicted tokens/s\n")
+            sys.stdout.flush()
             began, nats, tokens = time.monotonic(), 0.0, 0
         if rank == 0 and (time.monotonic() - saved > _SAVE_SECONDS or step + 1 == steps):
             save(folder, Checkpoint(step + 1, vocabulary, network.state_dict(), average, optimiser.state()))
@@ -119,8 +122,12 @@ def main() -> None:
     decay_from = arguments.decay_from if arguments.decay_from is not None else round(0.4 * arguments.steps)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rendezvous").unlink(missing_ok=True)
-    os.environ |= {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
-    multiprocessing.spawn(_work, (folder, decay_from, arguments.steps, arguments.seed), nprocs=_PROCESSES)  # type: ignore[no-untyped-call]
+    os.environ |= {
+        "OMP_NUM_THREADS": "1",
+        "MALLOC_MMAP_THRESHOLD_": "1000000000",
+        "MALLOC_TRIM_THRESHOLD_": "4000000000",
+    }
+    multiprocessing.spawn(_work, (folder, decay_from, arguments.steps, arguments.seed), nprocs=_PROCESSES)
 
 
 if __name__ == "__main__":

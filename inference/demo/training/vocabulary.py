@@ -30,10 +30,7 @@ class Vocabulary:
 
 def stem(token: int) -> str:
     """The word in small letters without the space before it; empty if it has no letters."""
-    try:
-        text = rendering.encoding().decode([token]).strip().lower()
-    except Exception:  # half a character
-        return ""
+    text = rendering.encoding().decode([token]).strip().lower()
     return text if len(text) > 1 and text.isalpha() else ""
 
 
@@ -49,7 +46,7 @@ def build(seed: int, number: int) -> Vocabulary:
     words = rendering.encode_all([" ".join(common_words()), *(" " + word for word in common_words())])
     for ids in words[1:]:
         seen.update(ids * 2)
-    outputs.update(rendering.encode_all([" ".join(str(each) + ", " for each in range(0, 200))])[0])
+    outputs.update(rendering.encode_all([" ".join(str(each) + ", " for each in range(200))])[0])
     inputs = {token for token, count in seen.items() if count > 1} | outputs
     inputs.discard(rendering.UNKNOWN_TOKEN)
     return Vocabulary(sorted(inputs), sorted(outputs), sorted({stem(each) for each in inputs} - {""}))

@@ -12,12 +12,30 @@ _INNERMOST = re.compile(r"\[([^\[\]]*)\]")
 _WORD = re.compile(r"[A-Za-z]{5,}")
 
 
-
 @cache
 def _casual(kind: str) -> tuple[str, ...]:
     """What is put before or after a question; an underscore in the file is a space at an end."""
     return tuple(each.replace("_", " ") for each in sections("casual")[kind])
 
+
+@cache
+def _synonyms() -> dict[str, tuple[str, ...]]:
+    lines = (each.split(": ") for each in sections("casual")["synonyms"])
+    return {word: tuple(others.split(", ")) for word, others in lines}
+
+
+def paraphrased(text: str, random: Random) -> str:
+    """The text with other words of the same meaning, here and there."""
+
+    def other(match: re.Match[str]) -> str:
+        return random.choice(_synonyms()[match[0]]) if random.random() < 0.5 else match[0]
+
+    return _replaceable().sub(other, text)
+
+
+@cache
+def _replaceable() -> re.Pattern[str]:
+    return re.compile(r"\b(" + "|".join(map(re.escape, _synonyms())) + r")\b(?![_=.-])")
 
 
 def expand(pattern: str, random: Random) -> str:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import os
 import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
+from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -44,6 +47,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON event a line instead of text")
 
     def handle(self, *args: object, **options: object) -> None:
+        if int(str(options["verbosity"])) < 2:
+            _silence_the_engine()
         prompt = sys.stdin.read() if options["prompt"] == "-" else str(options["prompt"])
         show = JsonLines() if options["json"] else Terminal()
         try:
@@ -124,6 +129,14 @@ class JsonLines:
     def _write(self, event: str, **values: object) -> None:
         sys.stdout.write(json.dumps({"event": event, **values}, ensure_ascii=False) + "\n")
         sys.stdout.flush()
+
+
+def _silence_the_engine() -> None:
+    """Leave standard error to the answer's figures: neither logs nor the engine's processes write there."""
+    logging.getLogger("inference").setLevel(logging.CRITICAL)
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
 
 
 async def _generate(request: Request, show: Terminal | JsonLines) -> int:

@@ -1,0 +1,1 @@
+"""The benchmark, `make bench`: what the site costs beside the bare engine. docs/benchmarks.md explains it."""

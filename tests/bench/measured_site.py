@@ -1,0 +1,114 @@
+"""A site whose answers are measured at the page, in its database and in its process."""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import Page
+
+from tests.bench.page import Sighting, WatchedPage
+from tests.bench.timeline import Positions
+from tests.site_process import SiteProcess
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of that process with its threads, without its children; in steps of 10 ms."""
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
+def browser_cpu_seconds() -> float:
+    """The same of all of Chromium's processes."""
+    processes = psutil.Process().children(recursive=True)
+    return sum(cpu_seconds(each.pid) for each in processes if each.name().startswith("chrom"))
+
+
+@dataclass(frozen=True, slots=True)
+class SavedAnswer:
+    """What the database has of it; the seconds count from the web process's request to the engine."""
+
+    prompt_ids: list[int]
+    token_ids: list[int]
+    first_token_seconds: float
+    total_seconds: float
+
+    @classmethod
+    def load(cls, database: Path, message: int) -> SavedAnswer:
+        columns = "prompt_token_ids, token_ids, first_token_seconds, total_seconds"
+        with closing(sqlite3.connect(database)) as connection:
+            query = f"SELECT {columns} FROM chat_message WHERE id = ?"
+            prompt_ids, token_ids, first, total = connection.execute(query, [message]).fetchone()
+        return cls(array("I", prompt_ids).tolist(), array("I", token_ids).tolist(), first, total)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """As the web process received them."""
+        return (len(self.token_ids) - 1) / (self.total_seconds - self.first_token_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer as it was seen and as it was saved."""
+
+    sighting: Sighting
+    saved: SavedAnswer
+    cpu_seconds: float
+    browser_cpu_seconds: float
+
+    @property
+    def tokens_per_second(self) -> float:
+        """From the first text on the page to the last; what the first showing brought does not count."""
+        positions = Positions.of(self.saved.token_ids)
+        shown_first = positions.showing(self.sighting.texts[0][1])
+        seconds = self.sighting.last_text_time - self.sighting.first_text_time
+        return (positions.last - shown_first) / seconds
+
+
+FILL = """
+from django.contrib.auth.models import User
+owner = User.objects.get(username="ann")
+for number in range({count}):
+    conversation = owner.conversations.create(title=f"An earlier conversation, number {{number}}")
+    conversation.leaf = conversation.messages.create(role="user", text="Hello")
+    conversation.save()
+"""
+
+
+class MeasuredSite:
+    def __init__(self, site: SiteProcess, page: WatchedPage) -> None:
+        self._site = site
+        self._page = page
+
+    def ask(self, prompt: str, effort: str = "low") -> Answer:
+        assert self._site.process is not None
+        pid = self._site.process.pid
+        self._page.type(prompt, effort)
+        before, browser_before = cpu_seconds(pid), browser_cpu_seconds()
+        sighting = self._page.press_enter()
+        spent, browser_spent = cpu_seconds(pid) - before, browser_cpu_seconds() - browser_before
+        saved = SavedAnswer.load(self._site.folder / "db.sqlite3", sighting.message)
+        return Answer(sighting, saved, spent, browser_spent)
+
+    def add_conversations(self, count: int) -> None:
+        """Give the person that many earlier conversations."""
+        done = self._site.manage("shell", "-v0", "-c", FILL.format(count=count))
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr)
+
+
+@contextmanager
+def measured_site(folder: Path, page: Page, **settings: str) -> Iterator[tuple[SiteProcess, MeasuredSite]]:
+    """A site of its own, started and ready."""
+    folder.mkdir()
+    site = SiteProcess(folder, **settings).prepare()
+    try:
+        site.start().wait_ready()
+        yield site, MeasuredSite(site, WatchedPage(page, site))
+    finally:
+        site.stop()

@@ -1,0 +1,90 @@
+"""A wrong setting stops the start with one line; a right one is what it says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.site_process import SiteProcess
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> SiteProcess:
+    return SiteProcess(tmp_path, MODEL_NAME="demo")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("DEFAULT_MAX_TOKENS", "many", "DEFAULT_MAX_TOKENS is 'many'; it must be a whole number of at least 1."),
+        ("MAX_CONTEXT_TOKENS", "0", "MAX_CONTEXT_TOKENS is '0'; it must be a whole number of at least 1."),
+        ("DEFAULT_REASONING_EFFORT", "huge", "is 'huge'; it must be one of low, medium, high."),
+        ("MAX_CONCURRENT_GENERATIONS", "-1", "it must be a whole number of at least 1."),
+        ("ENGINE", "llama", "ENGINE is 'llama'; it must be one of vllm, vllm-server."),
+        ("ENGINE", "vllm-server", "VLLM_SERVER_URL is not set; ENGINE=vllm-server needs it"),
+        ("VLLM_ENGINE_ARGS", "[1]", "VLLM_ENGINE_ARGS is '[1]'; it must be a JSON object"),
+        ("DEBUG", "maybe", "DEBUG is 'maybe'; it must be True or False."),
+        ("HTTPS", "2", "HTTPS is '2'; it must be True or False."),
+        ("MODEL_NAME", "gpt", "MODEL_NAME is 'gpt'; it must be a Hugging Face id"),
+        ("SECRET_KEY", "", "SECRET_KEY is not set"),
+        ("DATABASE_URL", "oracle-thing://x", "it must be an address that begins with sqlite:// or postgres://"),
+        ("REDIS_URL", "localhost:6379", "it must be an address that begins with redis://"),
+    ],
+)
+def test_a_bad_value_is_one_line(site: SiteProcess, name: str, value: str, told: str) -> None:
+    done = site.manage("check", **{name: value})
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert done.stderr.startswith("LocalAI cannot start: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_server_says_the_same_line(site: SiteProcess) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "daphne", "-p", str(site.port), "localai_site.asgi:application"],
+        env=site.environment | {"ENGINE": "llama"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "LocalAI cannot start: ENGINE is 'llama'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_policies_are_the_defaults(site: SiteProcess) -> None:
+    code = (
+        "from django.conf import settings as s; print(s.DEFAULT_MAX_TOKENS, s.MAX_CONTEXT_TOKENS, "
+        "s.DEFAULT_REASONING_EFFORT, s.MAX_CONCURRENT_GENERATIONS, s.ENGINE, s.DEBUG, s.ALLOW_SIGNUP)"
+    )
+    assert site.manage("shell", "-v0", "-c", code).stdout.split() == "1000 2000 low 1 vllm False False".split()
+
+
+def test_dotenv_is_read_and_the_environment_wins(site: SiteProcess) -> None:
+    (site.folder / "none.env").write_text("DEFAULT_MAX_TOKENS=11\nMAX_CONTEXT_TOKENS=22\n")
+    code = "from django.conf import settings as s; print(s.DEFAULT_MAX_TOKENS, s.MAX_CONTEXT_TOKENS)"
+    assert site.manage("shell", "-v0", "-c", code, MAX_CONTEXT_TOKENS="33").stdout.split() == ["11", "33"]
+
+
+def test_the_template_names_every_setting_of_the_readme_in_its_order() -> None:
+    root = Path(__file__).resolve().parent.parent.parent
+    template = [
+        line.partition("=")[0] for line in (root / ".env.template").read_text().splitlines() if line[:1].isupper()
+    ]
+    rows = [line for line in (root / "README.md").read_text().splitlines() if line.startswith("| `")]
+    readme = [name.strip("`, ") for row in rows for name in row.split("|")[1].split(",")]
+    assert template == readme
+
+
+def test_django_finds_nothing_to_complain_of_behind_tls(site: SiteProcess) -> None:
+    done = site.manage("check", "--deploy", "--fail-level", "WARNING", HTTPS="True")
+    assert done.returncode == 0, done.stderr
+
+
+def test_migrations_match_the_models(site: SiteProcess) -> None:
+    done = site.manage("makemigrations", "--check", "--dry-run")
+    assert done.returncode == 0, done.stdout
