@@ -192,7 +192,7 @@ async def test_nobody_else_can_stop_it(
         await page.until('data-status="streaming"')
         await stranger.stop((await answer_of(conversation)).pk)
         await stranger.ask("Busy?")
-        await stranger.until("busy")
+        await stranger.until("busy with another")
         hold.set()
         await page.until('assistant" data-status="complete"')
 
@@ -470,7 +470,7 @@ async def test_a_conversation_answers_one_prompt_at_a_time(
         await first.ask("One")
         await first.until('data-status="streaming"')
         await second.ask("Two")
-        await second.until("busy")
+        await second.until("busy with another")
         hold.set()
         await first.until('assistant" data-status="complete"')
     assert await _count() == 2
