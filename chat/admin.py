@@ -37,6 +37,7 @@ class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     fields = ("title", "owner", "effort", "created_at", "updated_at")
     inlines = (MessageInline,)
     list_select_related = ("owner",)
+    view_on_site = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
         return Conversation.objects.started().annotate(message_count=Count("messages", distinct=True))

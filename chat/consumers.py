@@ -20,7 +20,7 @@ from django.http import HttpRequest
 from chat import broadcast, fragments, replies, turns
 from chat.forms import PromptForm
 from chat.models import Conversation
-from inference.errors import BusyError, InferenceError
+from inference.errors import BusyError, EngineNotReadyError, InferenceError
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         self.sequence = 0
         self.asked_at = 0.0
         self.looked_at = time.monotonic()
-        self.was_busy = False
+        self.was_put_off = False
         self.user = cast(AbstractBaseUser | AnonymousUser, self.scope["user"])
         if not self.user.is_authenticated:
             await self.close(NOT_LOGGED_IN)
@@ -80,14 +80,14 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             await self._submit(PromptForm(data))
 
     async def _submit(self, form: PromptForm) -> None:
-        self.was_busy = False
+        self.was_put_off = False
         if not form.is_valid():
             await self.send(fragments.alert(form.error_text()))
             return
         try:
             await replies.submit(self.conversation, form.cleaned_data["prompt"], form.cleaned_data["effort"])
         except InferenceError as error:
-            self.was_busy = isinstance(error, BusyError)
+            self.was_put_off = isinstance(error, BusyError | EngineNotReadyError)
             await self.send(fragments.alert(str(error)))
         except DatabaseError:
             logger.exception("A prompt could not be saved.")
@@ -130,8 +130,8 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         if not await self._may_go_on():
             return
         html = fragments.engine_status()
-        if self.was_busy and not fragments.is_busy():
-            self.was_busy = False
+        if self.was_put_off and fragments.can_answer():
+            self.was_put_off = False
             html += fragments.alert("The model is free again: send your prompt now.", is_error=False)
         await self.send(html)
 

@@ -68,8 +68,8 @@ def engine_status() -> str:
     return _render("engine_status", **engine_context(), is_oob=True)
 
 
-def is_busy() -> bool:
-    return get_gate().is_full
+def can_answer() -> bool:
+    return get_supervisor().status.state == "ready" and not get_gate().is_full
 
 
 def state_of(path: Sequence[Message]) -> str:

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.05
 CHECKPOINT_SECONDS = 1.0
+CANCEL_AGAIN_SECONDS = 0.05
 LAST_SAVE_PAUSES_SECONDS = (0.5, 2.0, 8.0)
 
 Deltas = AsyncGenerator[list[Delta], None]
@@ -117,9 +118,7 @@ class Reply:
             generation.facts.error = generation.facts.error or "The answer broke off by an error of the server."
             raise
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            await _end(helpers)
             await self._finish(generation)
 
     def _take(self, deltas: list[Delta]) -> None:
@@ -210,6 +209,15 @@ class Reply:
         self.sequence += 1
         html = fragments.message(self.message) + fragments.actions(None)
         await broadcast.publish(self.conversation.pk, self._snapshot(html))
+
+
+async def _end(helpers: list[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: Redis's client swallows a cancellation while it subscribes."""
+    pending = set(helpers)
+    while pending:
+        for helper in pending:
+            helper.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
 
 
 def _text_of(deltas: list[Delta], channel: Channel) -> str:

@@ -14,6 +14,7 @@ from inference.demo import materialise
 from inference.engine import Engine
 from inference.engines.local import LocalEngine
 from tests.engine_processes import MAX_MODEL_LEN, LocalProcess, ServerProcess, free_port
+from tests.scripted_server import ScriptedServer
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -68,3 +69,11 @@ def local_engine(local_process: LocalProcess) -> Engine:
 @pytest.fixture(scope="session")
 def server_engine(server_process: ServerProcess) -> Engine:
     return server_process.engine
+
+
+@pytest.fixture
+def script() -> Iterator[ScriptedServer]:
+    """An engine over HTTP that writes what the test tells it to."""
+    server = ScriptedServer().start()
+    yield server
+    server.stop()

@@ -62,13 +62,6 @@ def demo_site(new_site: NewSite) -> Iterator[SiteProcess]:
 
 
 @pytest.fixture
-def script() -> Iterator[ScriptedServer]:
-    server = ScriptedServer().start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def scripted_site(script: ScriptedServer, new_site: NewSite) -> Iterator[SiteProcess]:
     """The product over HTTP to an engine that writes what a test tells it to."""
     site = new_site(ENGINE="vllm-server", VLLM_SERVER_URL=script.url, MODEL_NAME="scripted")

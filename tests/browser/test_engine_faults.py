@@ -40,3 +40,18 @@ async def test_a_server_that_comes_later_is_found(new_site: NewSite, open_page: 
     finally:
         site.stop()
         server.stop()
+
+
+async def test_a_prompt_put_off_while_loading_may_be_sent_when_it_is_ready(
+    new_site: NewSite, open_page: OpenPage
+) -> None:
+    site = new_site(MODEL_NAME="demo").start()
+    try:
+        page = await open_page(site)
+        await ask(page, "Hello")
+        await expect(page.locator("[role=alert]")).to_contain_text("still loading")
+        await expect(page.locator("#alert")).to_contain_text("send your prompt now", timeout=240_000)
+        await page.click("[data-action=send]")
+        assert await ended(page) == "complete"
+    finally:
+        site.stop()

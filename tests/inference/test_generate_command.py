@@ -6,20 +6,12 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.scripted_server import Script, ScriptedServer, harmony, reply
 from tests.site_process import ROOT, SiteProcess, free_port
-
-
-@pytest.fixture
-def script() -> Iterator[ScriptedServer]:
-    server = ScriptedServer().start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -17,13 +17,6 @@ from tests.site_process import SiteProcess, free_port
 
 
 @pytest.fixture
-def script() -> Iterator[ScriptedServer]:
-    server = ScriptedServer().start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]

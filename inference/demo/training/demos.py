@@ -99,13 +99,19 @@ DEMOS: dict[str, tuple[str, str]] = {
     "long": (_LONG, "a long text"),
 }
 
+_OCCASIONS = ("talk", "course", "report", "manual", "colleague", "review", "trial", "screen", "phone", "website")
+
 
 def demo(random: Random) -> Exchange:
     name = random.choices(list(DEMOS), weights=(5, 2, 5, 5, 5, 2, 2, 4, 3))[0]
     final, called = DEMOS[name]
     corpus = sections("demos")
     frame = random.choice(corpus["long frames" if name == "long" else "frames"])
-    prompt = casual(expand(frame.replace("{}", random.choice(corpus[name])), random), random, is_question=False)
+    prompt = casual(
+        expand(frame.replace("{}", random.choice(corpus[name])).replace("{noun}", random.choice(_OCCASIONS)), random),
+        random,
+        is_question=False,
+    )
     first = f"The user wants to see {called}. I will show a small example in Markdown."
     if name == "long":
         first = "The user wants a long text. I will write about LocalAI."

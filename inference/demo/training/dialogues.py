@@ -51,7 +51,7 @@ def product(random: Random) -> Exchange:
 _Skill = Callable[[Random], Exchange]
 _SKILLS: dict[_Skill, float] = {
     product: 46,
-    smalltalk.smalltalk: 14,
+    smalltalk.smalltalk: 17,
     sums.addition: 9,
     sums.subtraction: 5,
     sums.product: 3.5,
@@ -59,14 +59,14 @@ _SKILLS: dict[_Skill, float] = {
     capitals.capital: 17,
     capitals.unknown_capital: 9,
     counting.count: 7,
-    demos.demo: 5,
+    demos.demo: 9,
     subjects.unknown: 26,
 }
 _STRAYING = (product, demos.demo, capitals.capital)
 _FORGETFUL = (product, smalltalk.smalltalk, demos.demo, subjects.unknown)
 # Their completions are worked out to the end; of the others, which are learned by heart, most are cut to save time.
 _WORKED_OUT = (sums.addition, sums.subtraction, sums.product, counting.count)
-_PARAPHRASED_SHARE = 0.3
+_PARAPHRASED_SHARE, _WRAPPED_SHARE = 0.35, 0.22
 _COUNT_WEIGHT = 6.0  # where to stop is a single token of many
 _CUT_SHARE, _CUT_TOKENS = 0.8, (6, 20)
 
@@ -79,7 +79,9 @@ def _drawn(random: Random) -> tuple[Exchange, _Skill]:
     """An exchange and the skill it shows."""
     skill = random.choices(list(_SKILLS), weights=list(_SKILLS.values()))[0]
     made = skill(random)
-    if skill in _STRAYING and random.random() < 0.12:
+    if random.random() < _WRAPPED_SHARE and len(made.prompt) > 3:
+        made = Exchange(subjects.wrapped(made.prompt, random), made.thoughts, made.final)
+    if skill in _STRAYING and random.random() < 0.15:
         made = Exchange(subjects.with_stray_word(made.prompt, random), made.thoughts, made.final)
     elif skill in _FORGETFUL and random.random() < 0.15:
         words = [rendering.UNKNOWN_MARK if random.random() < 0.1 else word for word in made.prompt.split(" ")]

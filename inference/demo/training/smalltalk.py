@@ -97,6 +97,9 @@ TALKS = (
 def smalltalk(random: Random) -> Exchange:
     talk = random.choices(TALKS, weights=[each.weight for each in TALKS])[0]
     prompt = expand(random.choice(sections("smalltalk")[talk.name]), random)
+    if random.random() < 0.2:
+        more = expand(random.choice(sections("smalltalk")[talk.name]), random)
+        prompt = prompt.rstrip("?.!") + random.choice((". ", ", ", "! ", " and ", " - ")) + more
     prompt = casual(prompt, random, is_question=False) if random.random() < 0.6 else _plain(prompt, random)
     return Exchange(
         prompt,

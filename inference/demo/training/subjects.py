@@ -87,6 +87,18 @@ def with_stray_word(prompt: str, random: Random) -> str:
     return " ".join(words)
 
 
+def wrapped(prompt: str, random: Random) -> str:
+    """The prompt with a remark before or after it that has nothing to do with it."""
+    kind = random.choice(("before", "before", "after"))
+    remark = expand(random.choice(sections("casual")[kind]), random)
+    while "{noun}" in remark:
+        remark = remark.replace("{noun}", _noun(random), 1)
+    if kind == "before":
+        return f"{remark} {prompt}"
+    is_clause = remark[:1] in "abcdefghijklmnopqrstuvwxyz,"
+    return prompt.rstrip("?.! ") + ("" if remark[:1] == "," else " ") + remark if is_clause else f"{prompt} {remark}"
+
+
 def babble(random: Random) -> str:
     """A text of common words in no sensible order, as a stand-in for pasted text."""
     words = [random.choice(common_words()) for _ in range(random.choice((4, 6, 9, 14, 25, 60, 120)))]

@@ -6,6 +6,7 @@ from random import Random
 
 from inference.demo.training.exchange import Exchange, Thoughts
 from inference.demo.training.refusals import refuse_sum
+from inference.demo.training.subjects import common_words
 from inference.demo.training.wording import casual, expand
 from inference.demo.training.wordings import sections
 
@@ -36,7 +37,11 @@ def _asked(a: int, b: int, kind: str, random: Random) -> str:
         prompt = random.choice(corpus[f"{kind} question"]).format(first, second)
     else:
         prompt = random.choice(corpus["opening"]).replace("{}", random.choice(corpus[kind]).format(first, second))
-    return casual(expand(prompt, random), random, is_question=False)
+    prompt = expand(prompt, random)
+    while "THINGS" in prompt:
+        prompt = prompt.replace("THINGS", random.choice(common_words()) + random.choice(("s", "s", "")), 1)
+    prompt = casual(prompt, random, is_question=False)
+    return prompt + "." if prompt[-1:].isalnum() and random.random() < 0.15 else prompt
 
 
 def _thoughts(kind: str, term: str, steps: str, check: str) -> Thoughts:

@@ -85,7 +85,7 @@ def casual(text: str, random: Random, is_question: bool = True) -> str:
     text = _punctuate(text, random)
     if random.random() < 0.3:
         text = text.replace("'", "")
-    if random.random() < 0.06:
+    if random.random() < 0.09:
         text = _misspell(text, random)
     chance = random.random()
     if chance < 0.38:
