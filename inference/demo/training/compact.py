@@ -122,6 +122,7 @@ def main() -> None:
         parser.error(f"no checkpoint in {arguments.folder}")
     temporary = arguments.output.with_suffix(".new")
     save_file(tensors(checkpoint), temporary, {"config": json.dumps(config(Shape()), indent=2) + "\n"})
+    temporary.chmod(0o644)
     temporary.replace(arguments.output)
     sys.stdout.write(f"step {checkpoint.step}: {arguments.output} {arguments.output.stat().st_size / 1e6:.2f} MB\n")
 
