@@ -41,7 +41,7 @@ test: venv programs
 
 lint: export LOCALAI_ENV_FILE = tests/test.env
 lint: venv
-	@$(install) base dev
+	@ENGINE=vllm $(install) base engine dev
 	$(python) -m ruff check
 	$(python) -m ruff format --check
 	$(python) -m mypy
