@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from channels.layers import channel_layers
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from pytest_django import Settings
 
 from chat import broadcast, replies
@@ -18,6 +19,12 @@ from inference.supervisor import get_supervisor
 from tests.scripted_server import ScriptedServer
 
 PASSWORD = "correct-horse-7"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files() -> None:
+    """Pages name their static files by content; a fresh clone has none of them yet."""
+    call_command("collectstatic", interactive=False, verbosity=0)
 
 
 @pytest.fixture(autouse=True)

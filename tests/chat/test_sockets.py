@@ -70,9 +70,11 @@ async def page_of(user: User | AnonymousUser, conversation: Conversation, seen: 
     connected, _ = await socket.connect()
     assert connected
     page = Page(socket)
-    await page.until('id="engine-status"')
-    yield page
-    await socket.disconnect()
+    try:
+        await page.until('id="engine-status"')
+        yield page
+    finally:
+        await socket.disconnect()
 
 
 async def refused(user: User | AnonymousUser, pk: object) -> int:
@@ -80,6 +82,7 @@ async def refused(user: User | AnonymousUser, pk: object) -> int:
     socket.scope |= await scope_of(user)  # type: ignore[typeddict-item]
     await socket.connect()
     event = await socket.receive_output(timeout=5)
+    await socket.disconnect()
     return int(event["code"])
 
 
