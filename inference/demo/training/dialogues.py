@@ -50,17 +50,17 @@ def product(random: Random) -> Exchange:
 
 _Skill = Callable[[Random], Exchange]
 _SKILLS: dict[_Skill, float] = {
-    product: 46,
+    product: 64,
     smalltalk.smalltalk: 17,
     sums.addition: 9,
     sums.subtraction: 5,
     sums.product: 3.5,
     sums.too_hard: 7.5,
     capitals.capital: 17,
-    capitals.unknown_capital: 9,
+    capitals.unknown_capital: 12,
     counting.count: 7,
     demos.demo: 9,
-    subjects.unknown: 26,
+    subjects.unknown: 36,
 }
 _STRAYING = (product, demos.demo, capitals.capital)
 _FORGETFUL = (product, smalltalk.smalltalk, demos.demo, subjects.unknown)

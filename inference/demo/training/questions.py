@@ -14,10 +14,10 @@ def question(name: str, random: Random) -> str:
     variables, nouns = corpus.get(f"{name} variables", ()), corpus.get(f"{name} nouns", ())
     frames = sections("frames")
     chance = random.random()
-    if variables and chance < 0.35:
+    if variables and chance < 0.22:
         variable = _spelled(random.choice(variables), random)
         return expand(random.choice(frames["setting"] + frames["noun"]).replace("{}", variable), random)
-    if nouns and chance < 0.55:
+    if nouns and chance < 0.36:
         return expand(random.choice(frames["noun"]).replace("{}", random.choice(nouns)), random)
     return expand(random.choice(corpus[name]), random)
 

@@ -109,21 +109,33 @@ def babble(random: Random) -> str:
     return " ".join(words) + random.choice(("", ".", "?"))
 
 
+def _gibberish(random: Random) -> str:
+    """Some words of random letters, or of one row of the keyboard."""
+    rows = ("abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm")
+    made = []
+    for _ in range(random.choice((1, 2, 3, 3, 4, 6))):
+        row = random.choice(rows)
+        made.append("".join(random.choice(row) for _ in range(random.randint(3, 8))))
+    return " ".join(made)
+
+
 def _subject(random: Random) -> str:
     corpus = sections("refusals")
     chance = random.random()
     if chance < 0.2:
         return _estranged(random)
-    if chance < 0.6:
+    if chance < 0.5:
         fills = {name: random.choice(corpus[name]) for name in _FILLS}
         return expand(random.choice(corpus["frames"]).format(noun=_noun(random), other=_noun(random), **fills), random)
-    if chance < 0.89:
+    if chance < 0.87:
         return expand(random.choice(corpus["close"]), random)
-    return random.choice(corpus["foreign"]) if chance < 0.95 else babble(random)
+    return random.choice(corpus["foreign"]) if chance < 0.96 else babble(random)
 
 
 def unknown(random: Random) -> Exchange:
     """Something the demo model has not learned."""
-    if random.random() < 0.06:
-        return refuse(random.choice(sections("refusals")["garbled"]), random)
+    chance = random.random()
+    if chance < 0.08:
+        garbled = random.choice(sections("refusals")["garbled"]) if chance < 0.04 else _gibberish(random)
+        return refuse(garbled, random)
     return refuse(casual(_subject(random), random), random)
