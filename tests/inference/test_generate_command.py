@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,21 @@ def test_ctrl_c_is_status_130_and_frees_the_engine(site: SiteProcess, script: Sc
     process.communicate(timeout=30)
     assert process.returncode == 130
     assert script.dropped == 1
+
+
+def test_ctrl_c_while_the_model_loads_ends_it(tmp_path: Path) -> None:
+    site = SiteProcess(tmp_path, MODEL_NAME="demo")
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "generate", "Hi", "-v2"],
+        cwd=ROOT,
+        env=site.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        lock = site.folder / "cache" / "localai" / "engine.lock"
+        while not lock.exists() and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    log = lock.with_name("engine.log")
+    assert "init engine" not in (log.read_text() if log.exists() else ""), "it did not wait for the model first"

@@ -142,10 +142,16 @@ def _silence_the_engine() -> None:
 async def _generate(request: Request, show: Terminal | JsonLines) -> int:
     """Start the engine, stream the answer; returns the exit status."""
     request.sampling()
+    if not request.prompt.strip():
+        raise PromptError("The prompt is empty. Write something first.")
     supervisor = get_supervisor()
     unsubscribe = supervisor.subscribe(show.progress)
     supervisor.start_in_background()
-    await asyncio.to_thread(supervisor.wait_ready)
+    try:
+        await asyncio.to_thread(supervisor.wait_ready)
+    except asyncio.CancelledError:  # Ctrl-C: the waiting thread ends only when the engine does
+        supervisor.stop()
+        raise
     unsubscribe()
     async with admit(request) as generation:
         show.start(generation)
