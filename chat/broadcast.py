@@ -22,12 +22,18 @@ SITE_GROUP = "site"
 
 
 class Frame(TypedDict):
-    """One change of a running message. `sequence` counts from 1 for each message."""
+    """One change of a running message. `sequence` counts from 1 for each `reply`, which is one running of it.
+
+    `after` is the message that a page must end with for the first frame to fit; None fits any page.
+    """
 
     type: str
     message: int
+    reply: str
     sequence: int
     html: str
+    after: int | None
+    is_end: bool
 
 
 def channel_layer() -> BaseChannelLayer:
@@ -44,13 +50,15 @@ def reply_group(message_id: int) -> str:
     return f"reply.{message_id}"
 
 
-def frame(message_id: int, sequence: int, html: str) -> Frame:
-    return {"type": "frame", "message": message_id, "sequence": sequence, "html": html}
+def frame(message_id: int, reply: str, sequence: int, html: str, after: int | None = None) -> Frame:
+    return Frame(type="frame", message=message_id, reply=reply, sequence=sequence, html=html, after=after, is_end=False)
 
 
-def snapshot(message_id: int, sequence: int, html: str) -> Frame:
-    """The whole message as it was after frame `sequence`."""
-    return {"type": "snapshot", "message": message_id, "sequence": sequence, "html": html}
+def snapshot(message_id: int, reply: str, sequence: int, html: str, *, is_end: bool = False) -> Frame:
+    """The whole message as it was after frame `sequence`; `is_end`: no other frame follows."""
+    return Frame(
+        type="snapshot", message=message_id, reply=reply, sequence=sequence, html=html, after=None, is_end=is_end
+    )
 
 
 async def publish(conversation_id: UUID, event: Frame) -> None:
@@ -79,9 +87,26 @@ async def stop(message_id: int) -> None:
     await channel_layer().group_send(reply_group(message_id), {"type": "stop"})
 
 
+async def answer_now(message_id: int) -> None:
+    """The reply, if it still runs anywhere, ends its thinking and answers."""
+    await channel_layer().group_send(reply_group(message_id), {"type": "answer_now"})
+
+
+async def announce_move(conversation_id: UUID) -> None:
+    """Every open page of the conversation shows it as it is saved now."""
+    await _tell(conversation_group(conversation_id), {"type": "move"})
+
+
 async def announce_status() -> None:
     """Every open page shows the state of engine and gate anew."""
-    await channel_layer().group_send(SITE_GROUP, {"type": "status"})
+    await _tell(SITE_GROUP, {"type": "status"})
+
+
+async def _tell(group: str, event: dict[str, object]) -> None:
+    try:
+        await channel_layer().group_send(group, event)
+    except Exception:  # the layer's fault; pages that come later ask for themselves
+        logger.exception("Pages could not be told (%s).", event["type"])
 
 
 class StatusWatch:

@@ -1,10 +1,12 @@
-"""The socket of one open page: takes prompts and Stop, forwards frames. Owns nothing but the socket."""
+"""The socket of one open page: takes prompts and actions, forwards frames. Owns nothing but the socket."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
+from collections.abc import Awaitable
 from typing import cast
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -17,9 +19,11 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError
 from django.http import HttpRequest
 
-from chat import broadcast, fragments, replies, turns
-from chat.forms import PromptForm
-from chat.models import Conversation
+from chat import actions, broadcast, fragments, recovery, replies
+from chat.following import Following, Step
+from chat.forms import ActionForm, PromptForm
+from chat.models import Conversation, Message
+from chat.orders import AlreadySavedError
 from inference.errors import BusyError, EngineNotReadyError, InferenceError
 
 logger = logging.getLogger(__name__)
@@ -27,8 +31,13 @@ logger = logging.getLogger(__name__)
 NOT_LOGGED_IN = 4401
 NOT_FOUND = 4404
 ASK_AGAIN_SECONDS = 1.0
+HEARTBEAT_SECONDS = 5.0
 LOOK_SECONDS, LOOK_ALWAYS = 60.0, 0.0
 """How old the knowledge may be that the person is logged in, while frames are forwarded and on a prompt."""
+
+
+class RefusedError(Exception):
+    """What the page asked for is not done; the text says why, for its reader."""
 
 
 class ConversationConsumer(AsyncWebsocketConsumer):
@@ -36,11 +45,11 @@ class ConversationConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         await self.accept()
-        self.message_id = 0
-        self.sequence = 0
+        self.following = Following()
         self.asked_at = 0.0
         self.looked_at = time.monotonic()
         self.was_put_off = False
+        self.pulse: asyncio.Task[None] | None = None
         self.user = cast(AbstractBaseUser | AnonymousUser, self.scope["user"])
         if not self.user.is_authenticated:
             await self.close(NOT_LOGGED_IN)
@@ -51,12 +60,16 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             return
         self.conversation = conversation
         broadcast.watch()
+        recovery.watch.start()
         await self.channel_layer.group_add(broadcast.conversation_group(conversation.pk), self.channel_name)
         await self.channel_layer.group_add(broadcast.SITE_GROUP, self.channel_name)
         query = parse_qs(self.scope["query_string"].decode("ascii", "replace"))
         await self._catch_up(seen=query.get("seen", [""])[0])
+        self.pulse = asyncio.create_task(self._beat())
 
     async def disconnect(self, code: int) -> None:
+        if self.pulse:
+            self.pulse.cancel()
         if hasattr(self, "conversation"):
             await self.channel_layer.group_discard(
                 broadcast.conversation_group(self.conversation.pk), self.channel_name
@@ -74,86 +87,132 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             return
         if not isinstance(data, dict):
             await self.send(fragments.alert("The page sent something that is not understood. Reload it."))
-        elif "stop" in data:
-            await self._stop(data["stop"])
+        elif "action" in data:
+            await self._act(ActionForm(data))
         else:
-            await self._submit(PromptForm(data))
+            await self._ask(PromptForm(data))
 
-    async def _submit(self, form: PromptForm) -> None:
+    async def _ask(self, form: PromptForm) -> None:
         self.was_put_off = False
         if not form.is_valid():
             await self.send(fragments.alert(form.error_text()))
             return
         try:
-            await replies.submit(self.conversation, form.cleaned_data["prompt"], form.cleaned_data["effort"])
+            await self._heed(replies.submit(self.conversation, form.order()))
+        except AlreadySavedError:  # sent again because the page never heard of the first time
+            await self._catch_up(seen="")
+        except RefusedError as refused:
+            await self.send(fragments.alert(str(refused)))
+            return
+        await self.send(fragments.prompt_key() + fragments.alert())
+
+    async def _act(self, form: ActionForm) -> None:
+        if not form.is_valid():
+            await self.send(fragments.alert(form.error_text()))
+            return
+        try:
+            await self._heed(actions.act(self.conversation, self.user, form))
+        except RefusedError as refused:
+            await self.send(fragments.alert(str(refused)))
+        else:
+            await self.send(fragments.alert())
+
+    async def _heed(self, ordered: Awaitable[object]) -> None:
+        """Raises RefusedError, AlreadySavedError."""
+        try:
+            await ordered
+        except AlreadySavedError:
+            raise
         except InferenceError as error:
             self.was_put_off = isinstance(error, BusyError | EngineNotReadyError)
-            await self.send(fragments.alert(str(error)))
-        except DatabaseError:
-            logger.exception("A prompt could not be saved.")
-            await self.send(fragments.alert("The prompt could not be saved. It is kept here: send it again."))
-        except Conversation.DoesNotExist:
-            await self.send(fragments.alert("This conversation was deleted. Copy your prompt and start a new one."))
-        else:
-            await self.send(fragments.accepted() + fragments.alert())
-
-    async def _stop(self, message_id: object) -> None:
-        if await self._is_mine(message_id):
-            await broadcast.stop(int(str(message_id)))
+            raise RefusedError(str(error)) from error
+        except DatabaseError as error:
+            logger.exception("What the page asked for could not be saved.")
+            raise RefusedError("This could not be saved. Nothing is lost: try again.") from error
+        except Conversation.DoesNotExist as error:
+            raise RefusedError("This conversation was deleted. Copy your prompt and start a new one.") from error
+        except Exception as error:  # ours; without an answer the page would send it again and again
+            logger.exception("What the page asked for failed.")
+            raise RefusedError("The server failed at this. Nothing is lost; its log tells more.") from error
 
     # From the channel layer
 
     async def frame(self, event: broadcast.Frame) -> None:
         """A change: forwarded when it is the next one, else the page is brought up to date."""
-        message_id, sequence = event["message"], event["sequence"]
-        if not await self._may_go_on():
-            return
-        is_next = message_id == self.message_id and 1 < sequence == self.sequence + 1 and not self.asked_at
-        is_new_turn = message_id > self.message_id and sequence == 1
-        if is_next or is_new_turn:
-            self.message_id, self.sequence, self.asked_at = message_id, sequence, 0.0
-            await self.send(event["html"])
-        elif message_id > self.message_id:
-            await self._catch_up(seen="")
-        elif message_id == self.message_id and sequence > self.sequence:
-            await self._ask_for_snapshot()
+        if await self._may_go_on():
+            await self._take(event, self.following.frame(event))
 
     async def snapshot(self, event: broadcast.Frame) -> None:
         """The whole message: right after any gap."""
-        if event["message"] == self.message_id and event["sequence"] > self.sequence:
-            self.sequence, self.asked_at = event["sequence"], 0.0
+        await self._take(event, self.following.snapshot(event))
+
+    async def _take(self, event: broadcast.Frame, step: Step) -> None:
+        if step is Step.FORWARD:
             await self.send(event["html"])
-        elif event["message"] > self.message_id:
+        elif step is Step.ASK:
+            await self._ask_for_snapshot()
+        elif step is Step.CATCH_UP:
+            await self._catch_up(seen="")
+
+    async def move(self, event: dict[str, object]) -> None:
+        """Another version is shown, or an answer was given up: as saved, not as followed."""
+        if await self._may_go_on():
             await self._catch_up(seen="")
 
     async def status(self, event: dict[str, object]) -> None:
         if not await self._may_go_on():
             return
-        html = fragments.engine_status()
+        html = self._engine_status()
         if self.was_put_off and fragments.can_answer():
             self.was_put_off = False
             html += fragments.alert("The model is free again: send your prompt now.", is_error=False)
         await self.send(html)
 
+    def _engine_status(self) -> str:
+        return fragments.engine_status(is_staff=getattr(self.user, "is_staff", False))
+
     # What the page may have missed
 
     async def _catch_up(self, seen: str) -> None:
         """Show the conversation as saved, unless the page has `seen` it so; then what runs, live."""
-        html, self.message_id, is_running = await self._render(seen)
-        self.sequence, self.asked_at = 0, 0.0
-        await self.send(html + fragments.engine_status())
+        html, leaf, is_running = await self._render(seen)
+        self.following.begin(leaf, is_running=is_running)
+        self.asked_at = 0.0
+        await self.send(html + self._engine_status())
         if is_running:
             await self._ask_for_snapshot()
 
     async def _ask_for_snapshot(self) -> None:
-        """Frames wait until it comes; asked again when it got lost."""
+        """Asked again after a while, when it got lost."""
+        self.following.wait()
         if time.monotonic() - self.asked_at > ASK_AGAIN_SECONDS:
             self.asked_at = time.monotonic()
-            await broadcast.ask_for_snapshot(self.message_id, self.channel_name)
+            await broadcast.ask_for_snapshot(self.following.leaf, self.channel_name)
+
+    async def _beat(self) -> None:
+        """A sign of life for the page, and a look at an answer that is followed but not heard of."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            if not await self._may_go_on():
+                return
+            try:
+                await self._look_after()
+            except Exception:  # the database's or the layer's fault; the next beat looks again
+                logger.exception("A running answer could not be looked after.")
+            await self.send(fragments.heartbeat())
+
+    async def _look_after(self) -> None:
+        if not self.following.is_running or self.following.silent_seconds < HEARTBEAT_SECONDS:
+            return
+        message = await self._message(self.following.leaf)
+        if message is None or not message.is_streaming:
+            await self._catch_up(seen="")
+        else:
+            await self._ask_for_snapshot()
 
     @database_sync_to_async
     def _render(self, seen: str) -> tuple[str, int, bool]:
-        turns.mark_abandoned()
+        recovery.mark_abandoned()
         self.conversation.refresh_from_db()
         path = self.conversation.path()
         leaf = path[-1] if path else None
@@ -189,5 +248,5 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         return Conversation.objects.for_user(self.user).filter(pk=pk).first()
 
     @database_sync_to_async
-    def _is_mine(self, message_id: object) -> bool:
-        return str(message_id).isdecimal() and self.conversation.messages.filter(pk=str(message_id)).exists()
+    def _message(self, pk: int) -> Message | None:
+        return self.conversation.messages.without_token_ids().filter(pk=pk).first()

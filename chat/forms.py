@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django import forms
 from django.conf import settings
 
 from chat.models import Conversation, EffortChoice
+from chat.orders import Ask, Continue, Order, Regenerate
 from inference.harmony import Effort
 from inference.vocabulary import without_lone_surrogates
 
@@ -30,6 +33,14 @@ class PromptForm(forms.Form):
         error_messages={"invalid_choice": "The effort is %(value)r; it must be low, medium or high."},
     )
 
+    key = forms.CharField(max_length=64, required=False)
+    edits = forms.IntegerField(required=False, error_messages={"invalid": "The edited prompt is not known."})
+
+    def order(self) -> Ask:
+        """Of a valid form."""
+        data = self.cleaned_data
+        return Ask(data["prompt"], data["effort"], data["key"], data["edits"])
+
     def clean_prompt(self) -> str:
         prompt = without_lone_surrogates(self.cleaned_data["prompt"].replace("\r\n", "\n"))
         limit = max(64_000, CHARACTERS_PER_CONTEXT_TOKEN * settings.MAX_CONTEXT_TOKENS)
@@ -45,7 +56,40 @@ class PromptForm(forms.Form):
         return self.cleaned_data["effort"] or Effort(settings.DEFAULT_REASONING_EFFORT)
 
     def error_text(self) -> str:
-        return " ".join(str(error) for errors in self.errors.values() for error in errors)
+        return error_text(self)
+
+
+class ActionForm(forms.Form):
+    """What can be done about a message. `with` is the effort to regenerate it with."""
+
+    ORDERS = ("continue", "answer-now", "regenerate")
+
+    action = forms.ChoiceField(choices=[(name, name) for name in (*ORDERS, "stop", "version", "retry")])
+    message = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
+
+    def __init__(self, data: Mapping[str, object]) -> None:
+        super().__init__(data)
+        self.fields["with"] = forms.ChoiceField(choices=EffortChoice.choices, required=False)
+
+    def clean(self) -> dict[str, object]:
+        cleaned = super().clean() or {}
+        if cleaned.get("message") is None and cleaned.get("action") != "retry":
+            raise forms.ValidationError("There is no such message.")
+        return cleaned
+
+    def order(self) -> Order:
+        """Of a valid form whose action is one of ORDERS."""
+        message, effort = self.cleaned_data["message"], self.cleaned_data["with"]
+        if self.cleaned_data["action"] == "regenerate":
+            return Regenerate(message, Effort(effort) if effort else None)
+        return Continue(message, answers_now=self.cleaned_data["action"] == "answer-now")
+
+    def error_text(self) -> str:
+        return error_text(self)
+
+
+def error_text(form: forms.Form) -> str:
+    return " ".join(str(error) for errors in form.errors.values() for error in errors)
 
 
 class RenameForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time

@@ -5,6 +5,7 @@ A piece for the socket carries `hx-swap-oob`, so that htmx puts it where its id 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Sequence
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -12,8 +13,10 @@ from django.template.loader import render_to_string
 
 from chat.models import Conversation, Message
 from inference.gate import get_gate
-from inference.generation import is_demo, model_name
-from inference.supervisor import Status, get_supervisor
+from inference.generation import model_name
+from inference.request import is_demo
+from inference.status import Status
+from inference.supervisor import get_supervisor
 
 SHOWN_CONVERSATIONS = 200
 BUSY_STATES = ("downloading", "loading", "warming up", "restarting")
@@ -39,6 +42,11 @@ def thinking(shown: Message) -> str:
     return _render("thinking", message=shown, is_oob=True)
 
 
+def progress(shown: Message) -> str:
+    """What stands below a running answer: that it runs, and what can be done about it."""
+    return _render("progress", message=shown, is_oob=True)
+
+
 def append(shown: Message, thinking_text: str, answer_text: str) -> str:
     """New text at the end of the thinking and of the answer."""
     return _render("append", message=shown, thinking_text=thinking_text, answer_text=answer_text)
@@ -54,9 +62,19 @@ def alert(text: str = "", *, is_error: bool = True) -> str:
     return _render("alert", text=text, is_error=is_error, is_oob=True)
 
 
-def accepted() -> str:
-    """Tells the sender's own page that its prompt is saved, so that the composer may be cleared."""
-    return _render("accepted", is_oob=True)
+def prompt_key() -> str:
+    """A key for the next prompt. It tells the page that the last one is saved, so the composer may be cleared."""
+    return _render("prompt_key", key=new_key(), is_oob=True)
+
+
+def new_key() -> str:
+    """What tells one prompt from another of the same words."""
+    return secrets.token_hex(16)
+
+
+def heartbeat() -> str:
+    """Nothing but a sign of life."""
+    return _render("heartbeat", is_oob=True)
 
 
 def sidebar_top(conversation: Conversation, *, is_new: bool) -> str:
@@ -64,8 +82,8 @@ def sidebar_top(conversation: Conversation, *, is_new: bool) -> str:
     return _render("sidebar_top", item=conversation, current=conversation, is_new=is_new)
 
 
-def engine_status() -> str:
-    return _render("engine_status", **engine_context(), is_oob=True)
+def engine_status(*, is_staff: bool) -> str:
+    return _render("engine_status", **engine_context(), is_staff=is_staff, is_oob=True)
 
 
 def can_answer() -> bool:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import uuid
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 from django.urls import reverse
 
-from inference.generation import tokens_per_second
 from inference.harmony import Effort
+from inference.request import tokens_per_second
 
 TITLE_CHARACTERS = 60
 
@@ -97,14 +97,18 @@ class Conversation(models.Model):
     def current_effort(self) -> str:
         return self.effort or str(settings.DEFAULT_REASONING_EFFORT)
 
-    def path(self) -> list[Message]:
-        """The shown messages, oldest first; token ids are left in the database."""
+    def path(self, to: int | None = None) -> list[Message]:
+        """The shown messages, oldest first, or those down to message `to`; token ids are left in the database."""
         messages = {message.pk: message for message in self.messages.without_token_ids()}
+        versions: dict[int | None, list[Message]] = {}
+        for message in messages.values():
+            versions.setdefault(message.parent_id, []).append(message)
         path = []
-        message = messages.get(self.leaf_id) if self.leaf_id else None
-        while message is not None:
-            path.append(message)
-            message = messages.get(message.parent_id) if message.parent_id else None
+        shown = messages.get(to or self.leaf_id or 0)
+        while shown is not None:
+            shown.set_versions(versions[shown.parent_id])
+            path.append(shown)
+            shown = messages.get(shown.parent_id or 0)
         return path[::-1]
 
 
@@ -141,16 +145,34 @@ class Message(models.Model):
     total_seconds = models.FloatField(null=True, blank=True)
     is_malformed = models.BooleanField(default=False, help_text="The model's Harmony was repaired.")
 
+    key = models.CharField(max_length=64, blank=True, help_text="Sent with the prompt, so that it counts once.")
     prompt_token_ids = TokenIdsField(default=bytes, editable=False, help_text="Exactly what the model was sent.")
     token_ids = TokenIdsField(default=bytes, editable=False, help_text="Exactly what the model wrote.")
 
     objects = MessageQuerySet.as_manager()
 
+    version, versions = 1, 1
+    previous_version: int | None = None
+    next_version: int | None = None
+
     class Meta:
         ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation", "key"], condition=~models.Q(key=""), name="prompt_counts_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.role} message {self.pk}"
+
+    def set_versions(self, siblings: Sequence[Message]) -> None:
+        """Note which of its versions (oldest first, itself among them) this is, for the page."""
+        keys = [sibling.pk for sibling in siblings]
+        index = keys.index(self.pk)
+        self.version, self.versions = index + 1, len(keys)
+        self.previous_version = keys[index - 1] if index else None
+        self.next_version = keys[index + 1] if index + 1 < len(keys) else None
 
     @property
     def is_streaming(self) -> bool:
@@ -159,6 +181,17 @@ class Message(models.Model):
     @property
     def is_thinking_only(self) -> bool:
         return bool(self.thinking) and not self.text.strip() and not self.is_streaming
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether it was cut off before its end, with something to go on from."""
+        is_cut = self.status in (Status.LENGTH, Status.STOPPED, Status.INTERRUPTED, Status.FAILED)
+        return is_cut and bool(self.thinking or self.text)
+
+    @property
+    def can_answer_now(self) -> bool:
+        """Whether there is thinking that an answer can be demanded for."""
+        return bool(self.thinking) and not self.text.strip()
 
     @property
     def tokens_per_second(self) -> float | None:

@@ -7,39 +7,43 @@ nothing of either; pages hear it through `chat.broadcast`.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextvars
 import logging
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 
 from channels.db import database_sync_to_async
-from django.utils import timezone
+from django.db import DatabaseError
 
 from chat import broadcast, fragments, turns
+from chat.live import LiveMessage
 from chat.models import Conversation, Message, Status
-from inference.generation import Generation, Request, admit
-from inference.harmony import Effort
-from inference.parser import Channel, Delta
+from chat.orders import Ask, Continue, Order
+from inference.generation import Generation, admit
+from inference.parser import Delta
 
 logger = logging.getLogger(__name__)
 
-FLUSH_SECONDS = 0.05
-CHECKPOINT_SECONDS = 1.0
+CHECKPOINT_SECONDS = 0.8
+"""So that, with the writing itself, a crash costs less than a second of text."""
 CANCEL_AGAIN_SECONDS = 0.05
+LISTEN_AGAIN_SECONDS = 1.0
 LAST_SAVE_PAUSES_SECONDS = (0.5, 2.0, 8.0)
 
 Deltas = AsyncGenerator[list[Delta], None]
 
 _tasks: set[asyncio.Task[None]] = set()
+_running: set[Reply] = set()
 
 
-async def submit(conversation: Conversation, prompt: str, effort: Effort) -> Message:
-    """Save the prompt, start its answer, and return the answer's message.
+async def submit(conversation: Conversation, order: Order) -> Message:
+    """Save what is ordered, start its answer, and return the answer's message.
 
     Raises InferenceError, or the database's error; then nothing was saved and nothing runs.
     """
     admitted: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-    _start(Reply(conversation, prompt, effort, admitted).run())
+    _start(Reply(conversation, order, admitted).run())
     return await asyncio.shield(admitted)
 
 
@@ -50,70 +54,100 @@ def _start(coroutine: Coroutine[None, None, None]) -> None:
     task.add_done_callback(_tasks.discard)
 
 
-class Reply:
-    """Runs one generation: checkpoints it, publishes it as frames, finishes it."""
+@atexit.register
+def save_before_exit() -> None:
+    """The server ends while answers run: each keeps its last words, and can go on after the restart."""
+    for reply in list(_running):
+        reply.interrupt()
 
-    def __init__(
-        self, conversation: Conversation, prompt: str, effort: Effort, admitted: asyncio.Future[Message]
-    ) -> None:
+
+class Reply:
+    """Runs one generation: publishes it live, checkpoints it, finishes it."""
+
+    def __init__(self, conversation: Conversation, order: Order, admitted: asyncio.Future[Message]) -> None:
         self.conversation = conversation
-        self.prompt = prompt
-        self.effort = effort
+        self.order = order
         self.admitted = admitted
         self.message = Message()
-        self.sequence = 0
-        self._pending: list[Delta] = []
-        self._has_news = asyncio.Event()
+        self.live = LiveMessage(self.message)
+        self.generation: Generation | None = None
 
     async def run(self) -> None:
         """Before the answer is admitted an error is the asker's; afterwards it becomes the outcome."""
         try:
-            history = await database_sync_to_async(turns.history)(self.conversation)
-            request = Request(self.prompt, timezone.localdate(), history, self.effort)
+            request = await database_sync_to_async(self.order.request)(self.conversation)
             async with admit(request) as generation, aclosing(generation.deltas()) as stream:
                 # The engine begins while the turn is saved: the first token comes some milliseconds sooner.
                 first = asyncio.ensure_future(anext(stream, []))
                 try:
-                    first_frame = await database_sync_to_async(self._begin)(generation)
+                    beginning = await database_sync_to_async(self._begin)(generation)
                 except BaseException:
                     first.cancel()
                     await asyncio.gather(first, return_exceptions=True)
                     raise
                 self.admitted.set_result(self.message)
-                await self._stream(generation, first_frame, first, stream)
+                await self._stream(generation, beginning, first, stream)
         except Exception as error:
             if not self.admitted.done():
                 self.admitted.set_exception(error)
             else:
                 logger.exception("Answer %d broke.", self.message.pk)
         finally:
+            _running.discard(self)
             if self.message.pk:
-                await self._announce_end()
+                await self.live.publish_end()
 
-    def _begin(self, generation: Generation) -> str:
-        """Save the turn; returns how pages show it."""
+    def _begin(self, generation: Generation) -> broadcast.Frame:
+        """Save the order; returns how pages show it."""
         is_new = self.conversation.leaf_id is None
-        asked, answer = turns.begin(
-            self.conversation, self.prompt, self.effort, generation.prompt, generation.sampling.max_tokens
-        )
-        self.conversation, self.message = answer.conversation, answer
-        sidebar = fragments.sidebar_top(self.conversation, is_new=is_new)
-        return fragments.turn(asked, answer) + fragments.actions(answer) + sidebar
+        self.message = self.order.begin(self.conversation, generation)
+        self.conversation = self.message.conversation
+        self.live = LiveMessage(self.message)
+        self.generation = generation
+        self._take(generation, generation.begun)
+        self.live.gather()
+        _running.add(self)
+        html = fragments.actions(self.message) + fragments.sidebar_top(self.conversation, is_new=is_new)
+        shown, after = self._shown_beginning()
+        return self.live.frame(shown + html, after)
+
+    def _shown_beginning(self) -> tuple[str, int | None]:
+        """As HTML, and the message that a page must end with so that this fits (None: any)."""
+        asked = self.message.parent
+        match self.order:
+            case Ask(edits=None) if asked is not None:
+                return fragments.turn(asked, self.message), asked.parent_id or 0
+            case Continue():
+                return fragments.message(self.message), self.message.pk
+            case _:
+                return fragments.messages(self.conversation.path()), None
+
+    def interrupt(self) -> None:
+        """Save what there is as interrupted; from outside of the event loop, which runs no more."""
+        if self.generation is None:
+            return
+        self.live.gather()
+        if self.message.is_streaming:
+            self.message.status = Status.INTERRUPTED
+        try:
+            turns.save(self.message, self.generation.token_ids)
+        except DatabaseError:  # nobody is left to try again: the last checkpoint stays
+            logger.exception("Answer %d could not be saved at the end.", self.message.pk)
 
     async def _stream(
-        self, generation: Generation, first_frame: str, first: asyncio.Future[list[Delta]], stream: Deltas
+        self, generation: Generation, beginning: broadcast.Frame, first: asyncio.Future[list[Delta]], stream: Deltas
     ) -> None:
         """From the first frame to the saved outcome."""
         helpers = [
             asyncio.create_task(self._listen(generation)),
-            asyncio.create_task(self._flush_regularly(generation)),
+            asyncio.create_task(self.live.flush_regularly()),
             asyncio.create_task(self._checkpoint_regularly(generation)),
         ]
         try:
-            await self._publish(first_frame)
-            self._take(await first)
+            await self.live.publish(beginning)
+            self._take(generation, await first)
             async for deltas in stream:
-                self._take(deltas)
+                self._take(generation, deltas)
         except Exception:  # our own code: the generation has made all others an outcome
             generation.facts.error = generation.facts.error or "The answer broke off by an error of the server."
             raise
@@ -121,12 +155,21 @@ class Reply:
             await _end(helpers)
             await self._finish(generation)
 
-    def _take(self, deltas: list[Delta]) -> None:
-        self._pending.extend(deltas)
-        self._has_news.set()
+    def _take(self, generation: Generation, deltas: list[Delta]) -> None:
+        turns.note(self.message, generation.facts)
+        self.live.take(deltas)
 
     async def _listen(self, generation: Generation) -> None:
-        """Answer the pages: snapshots, and Stop."""
+        """Answer the pages, also after the channel layer was away for a while."""
+        while True:
+            try:
+                await self._hear(generation)
+            except Exception:  # the layer's fault; the answer itself goes on
+                logger.exception("Answer %d cannot hear its pages for now.", self.message.pk)
+            await asyncio.sleep(LISTEN_AGAIN_SECONDS)
+
+    async def _hear(self, generation: Generation) -> None:
+        """Snapshots, Stop, Answer now."""
         layer = broadcast.channel_layer()
         channel = await layer.new_channel()
         group = broadcast.reply_group(self.message.pk)
@@ -136,55 +179,22 @@ class Reply:
                 event = await layer.receive(channel)
                 if event["type"] == "stop":
                     await generation.stop()
+                elif event["type"] == "answer_now":
+                    await generation.answer_now()
                 else:
-                    await broadcast.send(event["channel"], self._snapshot(fragments.message(self.message)))
+                    await broadcast.send(event["channel"], self.live.snapshot())
         finally:
             await layer.group_discard(group, channel)
-
-    async def _flush_regularly(self, generation: Generation) -> None:
-        while True:
-            await self._has_news.wait()
-            self._has_news.clear()
-            await self._flush(generation)
-            await asyncio.sleep(FLUSH_SECONDS)
 
     async def _checkpoint_regularly(self, generation: Generation) -> None:
         while True:
             await asyncio.sleep(CHECKPOINT_SECONDS)
-            await self._flush(generation)
+            await self.live.flush()
             await self._save(generation)
-
-    async def _flush(self, generation: Generation) -> None:
-        """Publish what arrived since the last time."""
-        had_thinking, had_answer = bool(self.message.thinking), bool(self.message.text)
-        thinking, answer = self._take_pending()
-        if not thinking and not answer:
-            return
-        turns.note(self.message, generation.facts)
-        html = ""
-        if self.message.thinking and (not had_thinking or (answer and not had_answer)):
-            html, thinking = fragments.thinking(self.message), ""
-        await self._publish(html + fragments.append(self.message, thinking, answer))
-
-    def _take_pending(self) -> tuple[str, str]:
-        """Move what arrived into the message; return the new thinking and the new answer."""
-        pending, self._pending = self._pending, []
-        thinking = _text_of(pending, Channel.ANALYSIS)
-        answer = _text_of(pending, Channel.FINAL)
-        self.message.thinking += thinking
-        self.message.text += answer
-        return thinking, answer
-
-    async def _publish(self, html: str) -> None:
-        self.sequence += 1
-        await broadcast.publish(self.conversation.pk, broadcast.frame(self.message.pk, self.sequence, html))
-
-    def _snapshot(self, html: str) -> broadcast.Frame:
-        return broadcast.snapshot(self.message.pk, self.sequence, html)
 
     async def _finish(self, generation: Generation) -> None:
         """Give it its outcome, and save it even if the database needs a moment."""
-        self._take_pending()
+        self.live.gather()
         facts = generation.facts
         turns.note(self.message, facts)
         self.message.error = facts.error[:500]
@@ -204,12 +214,6 @@ class Reply:
             return False
         return True
 
-    async def _announce_end(self) -> None:
-        """The authoritative render: right for every page, whatever it has missed."""
-        self.sequence += 1
-        html = fragments.message(self.message) + fragments.actions(None)
-        await broadcast.publish(self.conversation.pk, self._snapshot(html))
-
 
 async def _end(helpers: list[asyncio.Task[None]]) -> None:
     """Cancel until all have ended: Redis's client swallows a cancellation while it subscribes."""
@@ -218,8 +222,3 @@ async def _end(helpers: list[asyncio.Task[None]]) -> None:
         for helper in pending:
             helper.cancel()
         _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
-
-
-def _text_of(deltas: list[Delta], channel: Channel) -> str:
-    """NUL is no text: PostgreSQL refuses it, and no page shows it."""
-    return "".join(delta.text for delta in deltas if delta.channel is channel).replace("\x00", "\ufffd")

@@ -11,11 +11,12 @@ from django.shortcuts import aget_object_or_404, get_object_or_404, redirect, re
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from chat import broadcast, fragments, replies, turns
-from chat.forms import PromptForm, RenameForm
-from chat.models import Conversation, EffortChoice
+from chat import actions, broadcast, fragments, recovery, replies
+from chat.forms import ActionForm, PromptForm, RenameForm
+from chat.models import Conversation, EffortChoice, Message, Role
+from chat.orders import AlreadySavedError
 from chat.requests import UserRequest
-from inference.errors import BusyError, EngineError, InferenceError
+from inference.errors import BusyError, EngineError, GateUnreachableError, InferenceError
 
 
 @login_required
@@ -48,21 +49,35 @@ async def prompt(request: UserRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         return await sync_to_async(_page)(request, shown, form.error_text(), 400)
     try:
-        await replies.submit(shown, form.cleaned_data["prompt"], form.cleaned_data["effort"])
+        await replies.submit(shown, form.order())
+    except AlreadySavedError:  # the form was sent twice
+        return redirect(shown)
     except InferenceError as error:
-        response = await sync_to_async(_page)(request, shown, str(error), _http_status(error))
-        if isinstance(error, BusyError):
-            response["Retry-After"] = str(error.retry_after_seconds)
-        return response
+        return await _refused(request, shown, error)
     return redirect(shown)
 
 
 @login_required
 @require_POST
-async def stop(request: UserRequest, pk: UUID) -> HttpResponse:
-    shown = await aget_object_or_404(Conversation.objects.for_user(await request.auser()), pk=pk)
-    await _stop(shown)
+async def act(request: UserRequest, pk: UUID) -> HttpResponse:
+    """What the buttons do without a socket."""
+    user = await request.auser()
+    shown = await aget_object_or_404(Conversation.objects.for_user(user), pk=pk)
+    form = ActionForm(request.POST)
+    if not form.is_valid():
+        return await sync_to_async(_page)(request, shown, form.error_text(), 400)
+    try:
+        await actions.act(shown, user, form)
+    except InferenceError as error:
+        return await _refused(request, shown, error)
     return redirect(shown)
+
+
+async def _refused(request: UserRequest, shown: Conversation, error: InferenceError) -> HttpResponse:
+    response = await sync_to_async(_page)(request, shown, str(error), _http_status(error))
+    if isinstance(error, BusyError):
+        response["Retry-After"] = str(error.retry_after_seconds)
+    return response
 
 
 @login_required
@@ -97,12 +112,13 @@ async def _stop(conversation: Conversation) -> None:
 def _http_status(error: InferenceError) -> int:
     if isinstance(error, BusyError):
         return 429
-    return 503 if isinstance(error, EngineError) else 400
+    return 503 if isinstance(error, EngineError | GateUnreachableError) else 400
 
 
 def _page(request: UserRequest, shown: Conversation, alert: str = "", status: int = 200) -> HttpResponse:
-    turns.mark_abandoned()
+    recovery.mark_abandoned()
     path = shown.path()
+    edited = _edited(request, path)
     context = {
         "conversation": shown,
         "messages": path,
@@ -111,11 +127,20 @@ def _page(request: UserRequest, shown: Conversation, alert: str = "", status: in
         "efforts": EffortChoice.choices,
         "text": alert,
         "is_error": True,
-        "prompt_text": request.POST.get("prompt", ""),
+        "prompt_text": request.POST.get("prompt", edited.text if edited else ""),
         "effort": request.POST.get("effort") or shown.current_effort(),
+        "edits": edited.pk if edited else "",
+        "key": request.POST.get("key") or fragments.new_key(),
+        "is_staff": request.user.is_staff,
     }
     context |= fragments.sidebar_context(request.user, shown) | fragments.engine_context()
     return render(request, "chat/conversation.html", context, status=status)
+
+
+def _edited(request: UserRequest, path: list[Message]) -> Message | None:
+    """The prompt that the composer is to edit: as a link asks, or a refused form had it."""
+    wanted = request.GET.get("edit") or request.POST.get("edits")
+    return next((message for message in path if str(message.pk) == wanted and message.role == Role.USER), None)
 
 
 def _sidebar(request: UserRequest, status: int = 200) -> HttpResponse:

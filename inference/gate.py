@@ -1,62 +1,74 @@
 """The gate: how many generations may run at once, for chat, API and commands together.
 
-Knows nothing of what runs behind it. In the memory of one process; used from one event loop.
+Knows nothing of what runs behind it. Without Redis it is in the memory of one process, used from one event loop.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
+from typing import Protocol
 
 from django.conf import settings
 
 from inference.errors import BusyError
-
-logger = logging.getLogger(__name__)
-
-Listener = Callable[[], None]
+from inference.listeners import Listener, Listeners
 
 
-class Gate:
+class Gate(Protocol):
     """Admits up to `width` holders; who comes too late is refused, not queued."""
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def held(self) -> int: ...
+
+    @property
+    def is_full(self) -> bool: ...
+
+    def hold(self) -> AbstractAsyncContextManager[None]:
+        """Take a place for the length of the block; raises BusyError when there is none."""
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call `listener` after every change of `held`."""
+
+
+class MemoryGate:
+    """Of this process alone. Exact because nothing is awaited between looking and taking."""
 
     def __init__(self, width: int) -> None:
         self.width = width
         self.held = 0
-        self._listeners: list[Listener] = []
+        self._listeners = Listeners()
 
     @property
     def is_full(self) -> bool:
         return self.held >= self.width
 
-    @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Take a place for the length of the block; raises BusyError when there is none."""
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
         if self.is_full:
             raise BusyError
         self.held += 1
         try:
-            self._tell()
+            self._listeners.tell()
             yield
         finally:
             self.held -= 1
-            self._tell()
+            self._listeners.tell()
 
     def subscribe(self, listener: Listener) -> None:
-        """Call `listener` after every change."""
-        self._listeners.append(listener)
-
-    def _tell(self) -> None:
-        for listener in self._listeners:
-            try:
-                listener()
-            except Exception:  # the listener's fault, and no reason to hold a place for ever
-                logger.exception("A listener of the gate failed.")
+        self._listeners.add(listener)
 
 
 @cache
 def get_gate() -> Gate:
-    """The gate of this process."""
-    return Gate(settings.MAX_CONCURRENT_GENERATIONS)
+    """The gate that this process uses."""
+    if not settings.REDIS_URL:
+        return MemoryGate(settings.MAX_CONCURRENT_GENERATIONS)
+
+    from inference.shared_gate import SharedGate  # Redis's client takes a tenth of a second to import
+
+    return SharedGate(settings.MAX_CONCURRENT_GENERATIONS, settings.REDIS_URL)

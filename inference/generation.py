@@ -5,71 +5,44 @@ Knows nothing of conversations, sockets or HTTP.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import date
-from enum import StrEnum
+from dataclasses import replace
 
 from django.conf import settings
 
-from inference import demo
-from inference.engine import Engine, FinishReason, Sampling
-from inference.errors import InferenceError
+from inference.engine import STOP_TOKEN_IDS, Engine, FinishReason, Sampling, Tokens
+from inference.errors import (
+    EngineDiedError,
+    EngineError,
+    EngineHungError,
+    EngineNotReadyError,
+    InferenceError,
+    PromptError,
+)
 from inference.gate import get_gate
-from inference.harmony import Effort, RenderedPrompt, Turn, render
-from inference.parser import Channel, Delta, Parser
+from inference.harmony import RenderedPrompt, render
+from inference.parser import Channel, Delta, Parser, final_channel_ids
+from inference.request import Continuation, Facts, Outcome, Request, is_demo
 from inference.supervisor import get_supervisor
-from inference.weights import DEMO
 
-SHORTEST_RATED_SECONDS = 0.05
+logger = logging.getLogger(__name__)
+
+MAX_DEATHS = 2
+"""So many times an answer outlives its engine."""
+RECOVERY_SECONDS = 0.5
+SHORTEST_CONTINUATION_TOKENS = 16
 NOTHING_WRITTEN = "The model ended without writing anything. Try again, perhaps with another effort."
-
-
-class Outcome(StrEnum):
-    """How a generation ended; exactly one."""
-
-    COMPLETE = "complete"
-    LENGTH = "length"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-def is_demo() -> bool:
-    return bool(settings.MODEL_NAME == DEMO)
 
 
 def model_name() -> str:
     """The model that answers: what the engine says it runs, as soon as it has said so."""
     facts = get_supervisor().facts
     return settings.MODEL_NAME if facts is None or is_demo() else facts.model
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked of the model. `history` is oldest first; `max_tokens` counts output tokens."""
-
-    prompt: str
-    today: date
-    history: Sequence[Turn] = ()
-    effort: Effort = Effort.LOW
-    instructions: str = ""
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    seed: int | None = None
-
-    def sampling(self) -> Sampling:
-        """With the model's own recommendation where nothing is asked for."""
-        recommended = demo.TEMPERATURE if is_demo() else 1.0
-        return Sampling(
-            max_tokens=settings.DEFAULT_MAX_TOKENS if self.max_tokens is None else self.max_tokens,
-            temperature=recommended if self.temperature is None else self.temperature,
-            top_p=1.0 if self.top_p is None else self.top_p,
-            seed=self.seed,
-        )
 
 
 def _context_tokens() -> int:
@@ -79,111 +52,211 @@ def _context_tokens() -> int:
     return min(settings.MAX_CONTEXT_TOKENS, window - 1) if window else int(settings.MAX_CONTEXT_TOKENS)
 
 
-def tokens_per_second(tokens: int, first_token_seconds: float | None, total_seconds: float | None) -> float | None:
-    """The rate after the first token; None where too little time passed to tell."""
-    if first_token_seconds is None or total_seconds is None or tokens < 2:
-        return None
-    seconds = total_seconds - first_token_seconds
-    return (tokens - 1) / seconds if seconds > SHORTEST_RATED_SECONDS else None
+class Generation:
+    """An admitted request: its prompt as rendered, then its deltas, then its facts.
 
+    It runs in legs, each a request to the engine that goes on from the tokens so far: a new leg
+    begins when the engine died and is well again, and when an answer is demanded of a thinking model.
+    """
 
-@dataclass(slots=True)
-class Facts:
-    """What is known of a running or ended generation; seconds count from the request to the engine."""
+    def __init__(self, engine: Engine, prompt: RenderedPrompt, sampling: Sampling) -> None:
+        self.prompt = prompt
+        self.sampling = sampling
+        self.facts = Facts()
+        self.token_ids: list[int] = []
+        self.begun: list[Delta] = []
+        """What the tokens say that were there before the first leg."""
+        self._engine = engine
+        self._parser = Parser()
+        self._limit = sampling.max_tokens
+        self._id = ""
+        self._finish_reason: FinishReason | None = None
+        self._deaths = 0
+        self._waiting: asyncio.Task[Engine] | None = None
+        self._is_stopped = False
+        self._wants_answer = False
 
-    thinking_tokens: int = 0
-    answer_tokens: int = 0
-    first_token_seconds: float | None = None
-    thinking_seconds: float | None = None
-    total_seconds: float = 0.0
-    is_malformed: bool = False
-    outcome: Outcome | None = None
-    error: str = ""
+    @classmethod
+    def continuing(cls, engine: Engine, begun: Continuation) -> Generation:
+        generation = cls(engine, begun.prompt, begun.sampling())
+        generation.facts = begun.facts
+        generation.token_ids = list(begun.token_ids)
+        generation.begun = generation._parser.feed(begun.token_ids)
+        generation._limit += len(begun.token_ids)
+        generation._wants_answer = begun.answers_now
+        return generation
 
     @property
-    def tokens_per_second(self) -> float | None:
-        tokens = self.thinking_tokens + self.answer_tokens
-        return tokens_per_second(tokens, self.first_token_seconds, self.total_seconds)
-
-
-@dataclass
-class Generation:
-    """An admitted request: its prompt as rendered, then its deltas, then its facts."""
-
-    engine: Engine
-    prompt: RenderedPrompt
-    sampling: Sampling
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    facts: Facts = field(default_factory=Facts)
-    token_ids: list[int] = field(default_factory=list)
-    _is_stopped: bool = False
+    def max_tokens(self) -> int:
+        """The length at which it is cut off, in output tokens from the answer's beginning."""
+        return self._limit
 
     async def deltas(self) -> AsyncGenerator[list[Delta], None]:
         """Stream what is written; ends with `facts.outcome` set, also when the engine fails."""
-        parser = Parser()
-        started = time.perf_counter()
-        finish_reason: FinishReason | None = None
         try:
-            async with aclosing(self.engine.generate(self.prompt.token_ids, self.sampling, self.id)) as stream:
-                async for tokens in stream:
-                    self.token_ids.extend(tokens.token_ids)
-                    finish_reason = tokens.finish_reason
-                    deltas = parser.feed(tokens.token_ids)
-                    self._note(parser, deltas, time.perf_counter() - started)
-                    if deltas:
-                        yield deltas
-                    if self._is_stopped:
-                        break
+            async with aclosing(self._legs()) as legs:
+                async for deltas in legs:
+                    yield deltas
         except InferenceError as error:
             self.facts.error = str(error)
-        rest = parser.finish()
-        self._note(parser, rest, time.perf_counter() - started)
-        self.facts.outcome = self._outcome(finish_reason, parser)
+        rest = self._parser.finish()
+        self._note(rest)
+        self.facts.outcome = self._outcome()
         if rest:
             yield rest
 
     async def stop(self) -> None:
         """End it where it is; what was written stays."""
         self._is_stopped = True
-        await self.engine.abort(self.id)
+        if self._waiting:
+            self._waiting.cancel()
+        await self._engine.abort(self._id)
 
-    def _note(self, parser: Parser, deltas: list[Delta], seconds: float) -> None:
-        facts = self.facts
+    async def answer_now(self) -> None:
+        """End the thinking where it is and have the answer written. Harmless when it is being written."""
+        if not self._parser.has_answer:
+            self._wants_answer = True
+            await self._engine.abort(self._id)
+
+    async def _legs(self) -> AsyncGenerator[list[Delta], None]:
+        while not self._is_stopped:
+            if self._wants_answer:
+                yield self._demand_answer()
+            self._finish_reason = "stop" if self._parser.is_ended else "length"
+            if self._parser.is_ended or len(self.token_ids) >= self._limit:
+                return
+            try:
+                async with aclosing(self._leg()) as leg:
+                    async for deltas in leg:
+                        yield deltas
+            except (EngineDiedError, EngineNotReadyError) as error:
+                self._finish_reason = None
+                await self._outlive(error)
+            else:
+                if not self._is_wanting():
+                    return
+
+    async def _leg(self) -> AsyncGenerator[list[Delta], None]:
+        """One request to the engine. Raises EngineHungError when it is silent for too long."""
+        self._id = str(uuid.uuid4())
+        seconds_before, started = self.facts.total_seconds, time.perf_counter()
+        sampling = replace(self.sampling, max_tokens=self._limit - len(self.token_ids))
+        limit_seconds = settings.FIRST_TOKEN_TIMEOUT
+        stream = self._engine.generate([*self.prompt.token_ids, *self.token_ids], sampling, self._id)
+        async with aclosing(stream):
+            while not self._is_stopped:
+                try:
+                    async with asyncio.timeout(limit_seconds):
+                        tokens = await anext(stream, None)
+                except TimeoutError as error:  # the engine hangs, which nothing else would tell
+                    get_supervisor().restart(f"The engine wrote nothing for {limit_seconds} seconds.")
+                    raise EngineHungError(limit_seconds) from error
+                if tokens is None:
+                    return
+                limit_seconds = settings.NEXT_TOKEN_TIMEOUT
+                self.facts.total_seconds = seconds_before + time.perf_counter() - started
+                if deltas := self._read(tokens):
+                    yield deltas
+
+    async def _outlive(self, error: EngineError) -> None:
+        """Wait until the engine is well again; raises `error`, or the engine's, when that is not to be."""
+        has_begun = self._deaths or self.token_ids or isinstance(error, EngineDiedError)
+        self._deaths += 1
+        if self._is_stopped or not has_begun or self._deaths > MAX_DEATHS:
+            raise error
+        logger.warning("%s The answer goes on when it is well again.", error)
+        self._waiting = asyncio.create_task(self._recovered())
+        try:
+            limit_seconds = settings.FIRST_TOKEN_TIMEOUT if settings.ENGINE == "vllm-server" else None
+            await asyncio.wait({self._waiting}, timeout=limit_seconds)
+            if not self._waiting.done():
+                raise error
+            if not self._waiting.cancelled():
+                self._waiting.result()
+        finally:
+            self._waiting.cancel()
+            self._waiting = None
+
+    async def _recovered(self) -> Engine:
+        await asyncio.sleep(RECOVERY_SECONDS)  # or an engine that nobody has looked at since would seem well
+        return await get_supervisor().usable()
+
+    def _is_wanting(self) -> bool:
+        """Whether an answer is demanded, and the leg ended for that, or without one."""
+        return self._wants_answer and (self._finish_reason == "abort" or not self._parser.has_answer)
+
+    def _demand_answer(self) -> list[Delta]:
+        """Close the thinking and open the answer, as if the model had."""
+        self._wants_answer = False
+        while self.token_ids and self.token_ids[-1] in STOP_TOKEN_IDS:
+            self.token_ids.pop()
+        self._parser = Parser(self.token_ids)
+        ids = final_channel_ids(self.token_ids)
+        self.token_ids.extend(ids)
+        self._limit = len(self.token_ids) + self.sampling.max_tokens
+        return self._parser.feed(ids)
+
+    def _read(self, tokens: Tokens) -> list[Delta]:
+        self._finish_reason = tokens.finish_reason
+        self.token_ids.extend(tokens.token_ids)
+        deltas = self._parser.feed(tokens.token_ids)
+        self._note(deltas)
+        return deltas
+
+    def _note(self, deltas: list[Delta]) -> None:
+        facts, parser = self.facts, self._parser
         facts.thinking_tokens, facts.answer_tokens = parser.thinking_tokens, parser.answer_tokens
         facts.is_malformed = parser.is_malformed
-        facts.total_seconds = seconds
         if facts.first_token_seconds is None and self.token_ids:
-            facts.first_token_seconds = seconds
+            facts.first_token_seconds = facts.total_seconds
         if facts.thinking_seconds is None and any(delta.channel is Channel.FINAL for delta in deltas):
-            facts.thinking_seconds = seconds
+            facts.thinking_seconds = facts.total_seconds
 
-    def _outcome(self, finish_reason: FinishReason | None, parser: Parser) -> Outcome:
-        if self._is_stopped or finish_reason == "abort":
+    def _outcome(self) -> Outcome:
+        if self._is_stopped or self._finish_reason == "abort":
             return Outcome.STOPPED
         if self.facts.error:
             return Outcome.FAILED
-        if finish_reason == "length":
+        if self._finish_reason == "length":
             return Outcome.LENGTH
-        if not parser.has_answer and not parser.has_thinking:
+        if not self._parser.has_answer and not self._parser.has_thinking:
             self.facts.error = NOTHING_WRITTEN
             return Outcome.FAILED
         return Outcome.COMPLETE
 
 
 @asynccontextmanager
-async def admit(request: Request) -> AsyncIterator[Generation]:
-    """Hold the gate and render the prompt; the block runs `deltas`.
+async def admit(request: Request | Continuation) -> AsyncIterator[Generation]:
+    """Hold the gate and prepare the prompt; the block runs `deltas`.
 
     Raises EngineNotReadyError or EngineFailedError, BusyError, PromptError; then nothing has begun.
     """
     engine = get_supervisor().engine
-    with get_gate().hold():
-        prompt = render(
-            request.prompt,
-            history=request.history,
-            effort=request.effort,
-            instructions=request.instructions,
-            today=request.today,
-            max_tokens=_context_tokens(),
+    async with get_gate().hold():
+        if isinstance(request, Continuation):
+            _check_room(request)
+            yield Generation.continuing(engine, request)
+        else:
+            yield Generation(engine, _rendered(request), request.sampling())
+
+
+def _rendered(request: Request) -> RenderedPrompt:
+    return render(
+        request.prompt,
+        history=request.history,
+        effort=request.effort,
+        instructions=request.instructions,
+        today=request.today,
+        max_tokens=_context_tokens(),
+    )
+
+
+def _check_room(begun: Continuation) -> None:
+    facts = get_supervisor().facts
+    window = facts.max_model_len if facts else None
+    tokens = len(begun.prompt.token_ids) + len(begun.token_ids)
+    if window and tokens + SHORTEST_CONTINUATION_TOKENS > window:
+        raise PromptError(
+            f"This answer cannot go on: with its prompt it has {tokens:,} tokens, and {window:,} fit into the model. "
+            "Ask for the rest in a new prompt, or raise max_model_len in VLLM_ENGINE_ARGS."
         )
-        yield Generation(engine, prompt, request.sampling())

@@ -12,7 +12,13 @@ def alive(_request: HttpRequest) -> HttpResponse:
 
 
 def ready(_request: HttpRequest) -> JsonResponse:
-    """200 when a prompt would be answered, else 503; with the engine's state and why."""
+    """200 when a prompt would be answered, else 503; with the engine's state, why, and its own last errors."""
     status = get_supervisor().status
-    body = {"state": status.state, "text": status.text, "reason": status.reason, "fix": status.fix}
+    body = {
+        "state": status.state,
+        "text": status.text,
+        "reason": status.reason,
+        "fix": status.fix,
+        "log": status.log,
+    }
     return JsonResponse(body, status=200 if status.state == "ready" else 503)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
-from typing import Literal
 
 from inference.engine import Engine, EngineFacts, Progress
 from inference.errors import EngineFailedError, EngineNotReadyError
+from inference.start_times import Kind, StartClock, StartTimes
+from inference.status import State, Status, StatusBoard, StatusListener
 
 logger = logging.getLogger(__name__)
 
@@ -25,36 +27,21 @@ JOIN_SECONDS = 3.0
 
 LOG_TELLS = "The server's log tells more."
 
-State = Literal["stopped", "downloading", "loading", "warming up", "ready", "restarting", "failed"]
-
-
-SETTLED: tuple[State, ...] = ("ready", "failed", "stopped")
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What the page shows of the engine; `since` is the time.time() at which `state` began."""
-
-    state: State
-    text: str = ""
-    done: int = 0
-    total: int = 0
-    since: float = 0.0
-    reason: str = ""
-    fix: str = ""
-
-
-StatusListener = Callable[[Status], None]
-
 
 class Supervisor:
-    """Owns one engine. `is_remote`: it runs elsewhere and may come back at any time, so retry for ever."""
+    """Owns one engine.
+
+    `is_remote`: it runs elsewhere and may come back at any time, so retry for ever. `last_errors`: the
+    last lines that an engine which died left in its own log.
+    """
 
     def __init__(
         self,
         engine: Engine,
         *,
         is_remote: bool = False,
+        start_times: StartTimes | None = None,
+        last_errors: Callable[[], Sequence[str]] = tuple,
         back_off_seconds: tuple[float, ...] = BACK_OFF_SECONDS,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
@@ -62,61 +49,74 @@ class Supervisor:
         self._is_remote = is_remote
         self._back_off_seconds = back_off_seconds
         self._poll_seconds = poll_seconds
-        self._status = Status("stopped", since=time.time())
-        self._changed = threading.Condition(threading.RLock())
-        self._listeners: tuple[StatusListener, ...] = ()
+        self._start_times = start_times
+        self._last_errors = last_errors
+        self._kind: Kind = "first"
+        self._clock = StartClock()
+        self._board = StatusBoard()
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._distrust = ""
+        """Why a running engine is not trusted any more; empty while it is."""
         self.facts: EngineFacts | None = None
 
     # what others ask
 
     @property
     def status(self) -> Status:
-        return self._status
+        return self._board.status
 
     @property
     def engine(self) -> Engine:
         """The engine, if it can answer now. Raises EngineFailedError, EngineNotReadyError."""
-        status = self._status
-        if status.state == "ready":
+        status = self._board.status
+        if status.state == "ready" and not self._distrust:
             return self._engine
         if status.state == "failed":
             raise EngineFailedError(status.reason, status.fix)
         if status.state == "stopped":
             raise EngineNotReadyError("The engine is not running.")
-        raise EngineNotReadyError(f"The model is still {status.state}. Send your prompt again in a moment.")
+        state = "restarting" if status.state == "ready" else status.state
+        raise EngineNotReadyError(f"The model is still {state}. Send your prompt again in a moment.")
+
+    async def usable(self) -> Engine:
+        """Wait until the engine can answer, also while it restarts, and return it.
+
+        Raises EngineFailedError once it has failed for good, which a remote engine never does, and
+        EngineNotReadyError when it is stopped.
+        """
+        while True:
+            status = self._board.status
+            if status.state == "stopped" or (status.state == "failed" and not self._is_remote):
+                return self.engine
+            if status.state == "ready" and not self._distrust and self._engine.is_healthy():
+                return self._engine
+            await asyncio.sleep(self._poll_seconds)
 
     def subscribe(self, listener: StatusListener) -> Callable[[], None]:
         """Call `listener` with every new status, from a background thread; returns how to end that."""
-        with self._changed:
-            self._listeners = (*self._listeners, listener)
-
-        def unsubscribe() -> None:
-            with self._changed:
-                self._listeners = tuple(other for other in self._listeners if other is not listener)
-
-        return unsubscribe
+        return self._board.subscribe(listener)
 
     def wait_ready(self, timeout_seconds: float | None = None) -> Engine:
         """Block until the engine can answer, then return it.
 
         Raises EngineFailedError, and EngineNotReadyError also when the time is over.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._status.state in SETTLED, timeout_seconds)
+        self._board.wait_settled(timeout_seconds)
         return self.engine
 
     # what others order
 
     def start_in_background(self) -> None:
         """Start the engine and keep it running; returns at once. Harmless when started already."""
-        with self._changed:
+        with self._starting:
             if self._thread and self._thread.is_alive():
                 return
             self._stopping.clear()
-            self._publish(Status("loading", "Starting the engine"))
+            self._clock = StartClock()
+            self._board.publish(self._starting_status("loading", "Starting the engine"))
             self._thread = threading.Thread(target=self._run, name="engine-supervisor", daemon=True)
             self._thread.start()
         self._stop_first_at_exit()
@@ -130,6 +130,16 @@ class Supervisor:
         """Try again now: after a failure, or instead of waiting for the next attempt."""
         self._wake.set()
 
+    def restart(self, reason: str) -> None:
+        """Trust a running engine no more, and return at once; from any thread or event loop.
+
+        A local one is stopped and started anew. A remote one is asked at once whether it is well; if
+        so, its other requests go on. Ignored while no engine runs: then it starts anew anyhow.
+        """
+        if self._board.status.state == "ready":
+            self._distrust = reason
+            self._wake.set()
+
     def stop(self) -> None:
         """Stop the engine for good; blocks for seconds. Harmless when stopped already."""
         thread = self._thread
@@ -141,29 +151,32 @@ class Supervisor:
         thread.join(JOIN_SECONDS)
         self._thread = None
         atexit.unregister(self.stop)
-        self._publish(Status("stopped"))
+        self._board.publish(Status("stopped"))
 
     # the thread
 
     def _run(self) -> None:
         failures = 0
-        has_run = False
         while not self._stopping.is_set():
             error = self._start()
             if error is None:
-                has_run = True
                 ready_at = time.monotonic()
-                self._watch()
+                error = self._watch()
                 if time.monotonic() - ready_at > STABLE_SECONDS:
                     failures = 0
-                error = EngineFailedError("The engine stopped unexpectedly.", LOG_TELLS)
+            self._clock = StartClock()
+            if error is None:
+                continue
             failures += 1
-            delay = self._show_failure(error, failures, has_run)
+            delay = self._show_failure(error, failures)
             self._engine.stop()
             if not self._stopping.is_set():
                 self._wake.wait(delay)
+            if delay is None:
+                self._clock = StartClock()
 
     def _start(self) -> EngineFailedError | None:
+        self._distrust = ""
         try:
             self.facts = self._engine.start(self._report)
         except EngineFailedError as error:  # the machine or the settings: the text says what to do
@@ -174,47 +187,52 @@ class Supervisor:
             return failure
         if not self._stopping.is_set():
             self._stop_first_at_exit()
-            self._publish(Status("ready"))
+            if self._start_times:
+                self._start_times.record(self._kind, self._clock.seconds)
+            self._kind = "again"
+            self._board.publish(Status("ready"))
         return None
 
-    def _watch(self) -> None:
-        while self._engine.is_healthy() and not self._stopping.wait(self._poll_seconds):
-            pass
+    def _watch(self) -> EngineFailedError | None:
+        """Return why the engine must be stopped, or None where it should only be asked again."""
+        while self._engine.is_healthy() and not self._stopping.is_set():
+            if self._distrust:
+                logger.warning("%s", self._distrust)
+                return None if self._is_remote else EngineFailedError(self._distrust, LOG_TELLS)
+            self._wake.wait(self._poll_seconds)
+            self._wake.clear()
+        return EngineFailedError("The engine stopped unexpectedly.", LOG_TELLS, self._last_errors())
 
-    def _show_failure(self, error: EngineFailedError, failures: int, has_run: bool) -> float | None:
+    def _show_failure(self, error: EngineFailedError, failures: int) -> float | None:
         """Publish it; returns the seconds to the next attempt, or None where only `retry` makes one."""
         self._wake.clear()
         if self._stopping.is_set():
             return None
         logger.error("%s (attempt %d)", error, failures)
         logger.debug("It came from:", exc_info=error.__cause__)
-        if not self._is_remote and (not has_run or failures >= MAX_FAILURES):
-            self._publish(Status("failed", reason=error.reason, fix=error.fix))
+        if not self._is_remote and (self._kind == "first" or failures >= MAX_FAILURES):
+            self._board.publish(Status("failed", reason=error.reason, fix=error.fix, log=error.log))
             return None
         delay = self._back_off_seconds[min(failures, len(self._back_off_seconds)) - 1]
-        state: State = "failed" if self._is_remote else "restarting"
         text = f"Trying again in {delay:.0f} s"
-        self._publish(Status(state, text, reason=error.reason, fix=error.fix))
+        status = Status("failed", text) if self._is_remote else self._starting_status("restarting", text)
+        self._board.publish(replace(status, reason=error.reason, fix=error.fix, log=error.log))
         return delay
 
     def _report(self, progress: Progress) -> None:
-        if not self._stopping.is_set():
-            self._stop_first_at_exit()
-            self._publish(Status(progress.state, progress.text, progress.done, progress.total))
+        is_downloading = progress.state == "downloading"
+        self._clock.note(is_downloading=is_downloading)
+        if self._stopping.is_set():
+            return
+        self._stop_first_at_exit()
+        if is_downloading:
+            self._board.publish(Status(progress.state, progress.text, progress.done, progress.total))
+        else:
+            self._board.publish(self._starting_status(progress.state, progress.text))
 
-    def _publish(self, status: Status) -> None:
-        with self._changed:
-            since = self._status.since if status.state == self._status.state else time.time()
-            status = replace(status, since=since)
-            if status == self._status:
-                return
-            self._status = status
-            self._changed.notify_all()
-            for listener in self._listeners:
-                try:
-                    listener(status)
-                except Exception:  # the listener's fault, and no reason to leave the engine alone
-                    logger.exception("A listener of the engine's status failed.")
+    def _starting_status(self, state: State, text: str) -> Status:
+        expected = self._start_times.expected(self._kind) if self._start_times else None
+        return Status(state, text, started=self._clock.started, expected_seconds=expected)
 
 
 @cache
@@ -235,7 +253,8 @@ def get_supervisor() -> Supervisor:
         settings.HF_TOKEN,
         settings.CACHE_FOLDER,
     )
-    return Supervisor(local)
+    start_times = StartTimes(settings.CACHE_FOLDER / "start_times.json", settings.MODEL_NAME)
+    return Supervisor(local, start_times=start_times, last_errors=local.last_errors)
 
 
 def needed_model_len(max_context_tokens: int, default_max_tokens: int) -> int:

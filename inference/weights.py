@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DEMO = "demo"
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
 HUGGING_FACE_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 FILES = ["*.json", "*.safetensors"]
@@ -177,7 +179,7 @@ def _download_error(model: str, error: Exception) -> EngineFailedError:
             f"Hugging Face could not be reached to download {model}.",
             "Check the network, or set MODEL_NAME to a local folder.",
         )
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if (isinstance(error, OSError) and error.errno in NO_SPACE) or "No space left on device" in str(error):
         return EngineFailedError(
             f"The disk is full; {model} does not fit.", "Free some space, or set HF_HOME to a larger disk."
         )

@@ -18,8 +18,8 @@ try:
 except ImproperlyConfigured as error:
     raise SystemExit(f"LocalAI cannot start: {error}") from error
 
+from chat.recovery import mark_abandoned_at_start
 from chat.routing import sockets
-from chat.turns import mark_abandoned_at_start
 from inference.harmony import warm_up
 from inference.supervisor import get_supervisor
 

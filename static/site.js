@@ -1,126 +1,121 @@
-// What HTML cannot do: Enter, Escape, copying, scrolling with the answer, clocks, the connection's state.
+// What else HTML cannot do: alerts, orders, swaps that keep focus and place, scrolling with the answer, copying, clocks.
 
 "use strict";
 
 const NEAR_END_PIXELS = 60;
-const FIRST_DELAY_MS = 300;
-const LONGEST_DELAY_MS = 5000;
-const CLOSED_FOR_GOOD = {
-  4401: "You are logged out. Copy what you wrote, then reload the page and log in again.",
-  4404: "This conversation was deleted. Copy what you wrote and start a new one.",
-};
+const UNREACHABLE = "The server cannot be reached. Try again in a moment.";
 
 const scroller = document.getElementById("scroller");
-const composer = document.getElementById("composer");
-const prompt = document.getElementById("prompt");
-const isTouch = matchMedia("(pointer: coarse)").matches;
-let sentText = null;
-let isOnItsWay = false;
-let hadFocusOnActions = false;
-let follows = true;
 
-function complain(text) {
+function say(text, role) {
   const alert = document.getElementById("alert");
+  alert.className = role === "alert" ? "alert" : "alert good";
+  alert.setAttribute("role", role);
   alert.textContent = text;
-  alert.className = "alert";
-  alert.hidden = false;
+  alert.hidden = !text;
 }
 
-// The connection: quick to come back, never slower than five seconds.
+function complain(text) {
+  say(text, "alert");
+}
 
-htmx.config.wsReconnectDelay = (attempt) =>
-  Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempt, 6)) * (0.6 + 0.4 * Math.random());
-
-document.addEventListener("htmx:wsOpen", () => (document.body.dataset.connection = "open"));
-document.addEventListener("htmx:wsClose", (event) => {
-  // What was sent, but not answered, may be lost: it is still in the composer and may be sent again.
-  if (isOnItsWay) sentText = null;
-  isOnItsWay = false;
-  const reason = CLOSED_FOR_GOOD[event.detail.event.code];
-  document.body.dataset.connection = reason ? "closed" : "lost";
-  if (reason) complain(reason);
-});
-document.addEventListener("htmx:sendError", () => complain("The server cannot be reached. Try again in a moment."));
+document.addEventListener("htmx:sendError", () => complain(UNREACHABLE));
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
   complain(status === 404 ? "That is gone already. Reload the page." : `The server refused this (${status}).`);
 });
 
-// The composer. One submit at a time: a second Enter before the server has answered sends nothing.
+document.addEventListener("connection", ({ detail: { state } }) => {
+  if (state === "open" && document.getElementById("alert").textContent.startsWith(UNREACHABLE)) say("", "alert");
+});
 
-function grow() {
-  if (CSS.supports("field-sizing", "content")) return;
-  prompt.style.height = "auto";
-  prompt.style.height = `${prompt.scrollHeight}px`;
+// Orders that a message's buttons give: one at a time, and never in store for a server that is away.
+
+let isOrdered = false;
+let anchor = null;
+
+document.addEventListener("htmx:wsConfigSend", (event) => {
+  if (event.target === composer) return;
+  const { parameters, triggeringEvent } = event.detail;
+  if (!isConnected()) complain(waits ? `${UNREACHABLE} ${WAITS}` : UNREACHABLE);
+  const isStop = parameters.action === "stop";
+  if (!isConnected() || (isOrdered && !isStop)) {
+    event.preventDefault();
+    return;
+  }
+  isOrdered = !isStop;
+  followOrder(parameters, triggeringEvent?.submitter);
+});
+
+// The answer that comes is followed; another version appears where the person is looking.
+function followOrder({ action, message }, button) {
+  for (const menu of document.querySelectorAll("#messages details.menu[open]")) menu.open = false;
+  hadFocus = true;
+  if (action === "version") {
+    anchor = { id: `message-${message}`, top: topOf(button.closest("article")), action: button.dataset.action };
+  } else if (action !== "stop" && action !== "retry") {
+    follows = true;
+  }
 }
 
-prompt.addEventListener("input", grow);
-grow();
-
-prompt.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing && !isTouch) {
-    event.preventDefault();
-    composer.requestSubmit(composer.querySelector("[data-action=send]"));
-  }
-});
-
-composer.addEventListener("submit", (event) => {
-  if (event.submitter?.dataset.action === "stop") return;
-  if (sentText !== null) {
-    event.preventDefault();
-    event.stopImmediatePropagation();
-  } else {
-    sentText = prompt.value;
-  }
-}, { capture: true });
-
-composer.addEventListener("htmx:wsAfterSend", () => (isOnItsWay = true));
-
-document.addEventListener("keydown", (event) => {
-  const isElsewhere = event.isComposing || event.target.closest("select, details.menu");
-  const stop = composer.querySelector("[data-action=stop]:not([hidden])");
-  if (event.key === "Escape" && stop && !isElsewhere) stop.click();
-});
-
-// The server says that a prompt is saved: only then does the text leave the composer.
-function clearAcceptedPrompt() {
-  if (prompt.value === sentText) prompt.value = "";
-  sentText = null;
-  isOnItsWay = false;
-  follows = true;
-  grow();
-  if (!isTouch) prompt.focus();
+function topOf(element) {
+  return element.getBoundingClientRect().top;
 }
 
 // What the socket brings.
 
+let hadFocus = false;
+
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
-  const old = event.detail.target;
-  if (old.id === "accepted") clearAcceptedPrompt();
-  if (old.id === "alert") sentText = null;
-  if (old.id === "actions") hadFocusOnActions = old.contains(document.activeElement);
-  // A thinking block that the person opened or folded stays as they left it.
-  const block = old.matches("details.thinking") ? old : old.querySelector("details.thinking");
-  const fresh = event.detail.fragment.querySelector("details.thinking");
-  if (block?.dataset.touched && fresh && block.id === fresh.id) {
+  const { target: old, fragment } = event.detail;
+  if (old.id === "prompt-key") clearSavedPrompt();
+  if (old.id === "alert" && fragment.querySelector("[role=alert]:not([hidden])")) {
+    stopWaiting();
+    anchor = null;
+  }
+  if (old.closest("main") && old.contains(document.activeElement)) hadFocus = true;
+  // A block that the person opened or folded stays as they left it.
+  for (const block of old.parentNode.querySelectorAll("details[data-touched]")) {
+    const fresh = old.contains(block) && fragment.querySelector(`#${block.id}`);
+    if (!fresh) continue;
     fresh.open = block.open;
     fresh.dataset.touched = "yes";
   }
 });
 
 document.addEventListener("htmx:wsAfterMessage", () => {
-  if (follows) scroller.scrollTop = scroller.scrollHeight;
+  isOrdered = false;
+  const shown = anchor && document.getElementById(anchor.id);
+  if (shown) {
+    scroller.scrollTop += topOf(shown) - anchor.top;
+    follows = isNearEnd();
+  } else if (follows && scroller.scrollHeight !== height) {
+    scroller.scrollTop = scroller.scrollHeight;
+  }
+  height = scroller.scrollHeight;
   showToEnd();
   tick();
   const current = document.querySelector("#conversation-list [aria-current]");
   if (current) document.title = `${current.textContent} · LocalAI`;
-  if (hadFocusOnActions && !isTouch) prompt.focus();
-  hadFocusOnActions = false;
+  if (hadFocus && document.activeElement === document.body) focusAgain(shown);
+  hadFocus = false;
+  if (shown) anchor = null;
 });
+
+// The button that had the focus was replaced: among versions to its successor, else to the composer.
+function focusAgain(shown) {
+  const successor =
+    shown?.querySelector(`[data-action=${anchor.action}]:not(:disabled)`) ??
+    shown?.querySelector(".versions button:not(:disabled)");
+  if (successor) successor.focus({ preventScroll: true });
+  else if (!isTouch) prompt.focus({ preventScroll: true });
+}
 
 // Scrolling: with the answer, until the person scrolls up.
 
 const toEnd = document.querySelector("[data-action=to-end]");
+let follows = true;
+let height = 0; // as it was last followed: a heartbeat alone moves nothing
 
 function isNearEnd() {
   return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END_PIXELS;
@@ -135,9 +130,37 @@ scroller.addEventListener("scroll", () => {
   showToEnd();
 }, { passive: true });
 
+new ResizeObserver(() => {
+  if (follows) scroller.scrollTop = scroller.scrollHeight;
+}).observe(scroller);
+
 toEnd.addEventListener("click", () => {
   follows = true;
   scroller.scrollTop = scroller.scrollHeight;
+});
+
+// Keys.
+
+function leaveOff(target) {
+  const menu = target.closest("details.menu[open]");
+  const stop = composer.querySelector("[data-action=stop]:not([hidden])");
+  if (menu) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  } else if (edits.value) {
+    endEdit();
+  } else if (stop) {
+    stop.click();
+  }
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.isComposing || event.target.matches("select")) return;
+  if (event.key === "Escape") leaveOff(event.target);
+  if (event.key === "Enter" && event.ctrlKey && event.shiftKey) {
+    event.preventDefault();
+    document.querySelector("#messages > :last-child [aria-keyshortcuts='Control+Shift+Enter']")?.click();
+  }
 });
 
 // Clicks on what comes and goes.
@@ -150,23 +173,32 @@ async function copy(element) {
   getSelection().removeAllRanges();
 }
 
-document.addEventListener("click", (event) => {
-  const summary = event.target.closest("details.thinking > summary");
-  if (summary) summary.parentElement.dataset.touched = "yes";
-
-  const sample = event.target.closest("[data-sample]");
-  if (sample) {
+const CLICKS = {
+  "details:not(.menu) > summary": (summary) => (summary.parentElement.dataset.touched = "yes"),
+  "[data-sample]": (sample) => {
     prompt.value = sample.dataset.sample;
-    composer.requestSubmit(composer.querySelector("[data-action=send]"));
-  }
-
-  const button = event.target.closest("[data-action=copy]");
-  if (button) {
+    send();
+  },
+  "[data-action=edit]": (button, event) => {
+    event.preventDefault();
+    startEdit(button.closest("article"));
+  },
+  "[data-action=cancel-edit]": (link, event) => {
+    event.preventDefault();
+    endEdit();
+  },
+  "[data-action=copy]": (button) => {
     copy(button.closest("article").querySelector("[data-part=answer]"))
       .then(() => (button.textContent = "Copied"), () => (button.textContent = "Could not copy"))
       .then(() => setTimeout(() => (button.textContent = "Copy"), 1500));
-  }
+  },
+};
 
+document.addEventListener("click", (event) => {
+  for (const [selector, act] of Object.entries(CLICKS)) {
+    const clicked = event.target.closest(selector);
+    if (clicked) act(clicked, event);
+  }
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }

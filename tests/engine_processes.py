@@ -41,9 +41,18 @@ class LocalProcess:
         self.start()
 
     def kill(self) -> None:
-        for process in psutil.Process().children():
-            if "EngineCore" in process.name():
-                process.kill()
+        for process in self._cores():
+            process.kill()
+
+    def freeze(self) -> list[psutil.Process]:
+        """Stop the engine's process in the middle of what it does; returns it."""
+        cores = self._cores()
+        for process in cores:
+            process.suspend()
+        return cores
+
+    def _cores(self) -> list[psutil.Process]:
+        return [process for process in psutil.Process().children() if "EngineCore" in process.name()]
 
     async def running_requests(self) -> int:
         assert self.engine._engine is not None
@@ -110,6 +119,10 @@ class ServerProcess:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
+
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        os.killpg(self.process.pid, number)
 
     async def running_requests(self) -> int:
         async with httpx.AsyncClient(trust_env=False) as client:

@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -35,13 +36,19 @@ def reply(thinking: str = "", answer: str = "") -> list[int]:
 class Script:
     """What one request gets: ids, the pause before each, and how the stream ends.
 
-    `finish_reason` None drops the connection after the last id, as a dying server does.
+    `hold` keeps back what comes from id number `hold_at` on. `finish_reason` None drops the connection
+    after the last id, as a dying server does. `status` other than 200 is an answer without a stream.
     """
 
     token_ids: Sequence[int]
     seconds_per_token: float = 0.0
     finish_reason: str | None = "stop"
     hold: threading.Event | None = None
+    hold_at: int = 0
+    status: int = 200
+
+    def holds(self, index: int) -> bool:
+        return self.hold is not None and index >= self.hold_at and not self.hold.is_set()
 
 
 @dataclass
@@ -55,6 +62,7 @@ class ScriptedServer:
     refusal: str = ""
     dropped: int = 0
     port: int = 0
+    _writers: weakref.WeakSet[asyncio.StreamWriter] = field(default_factory=weakref.WeakSet)
 
     def enqueue(self, token_ids: Iterable[int], **options: object) -> None:
         self.scripts.append(Script(list(token_ids), **options))  # type: ignore[arg-type]
@@ -86,12 +94,21 @@ class ScriptedServer:
         if self._loop.is_closed():
             return
 
+        async def turns() -> None:
+            """In which the loop opens what was accepted, and closes what was aborted."""
+            for _ in range(5):
+                await asyncio.sleep(0)
+
         async def close() -> None:
             self._server.close()
+            await turns()
             others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             for task in others:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
+            for writer in self._writers:
+                writer.transport.abort()
+            await turns()
 
         asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -99,18 +116,21 @@ class ScriptedServer:
         self._loop.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            length = next(
-                (int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")),
-                0,
-            )
-            body = await reader.readexactly(length)
-            if head.startswith("GET "):
-                self._models(writer)
-            else:
-                await self._completion(json.loads(body), reader, writer)
-        writer.close()
+        self._writers.add(writer)
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                await self._request(reader, writer)
+        finally:
+            writer.close()
+
+    async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        lengths = [int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")]
+        body = await reader.readexactly(lengths[0] if lengths else 0)
+        if head.startswith("GET "):
+            self._models(writer)
+        else:
+            await self._completion(json.loads(body), reader, writer)
 
     def _models(self, writer: asyncio.StreamWriter) -> None:
         model = {"id": MODEL, "object": "model", "max_model_len": 65536}
@@ -130,6 +150,9 @@ class ScriptedServer:
             self._answer(writer, 400, {"error": {"message": self.refusal, "code": 400}})
             return
         script = self.scripts.popleft() if self.scripts else self.default
+        if script.status != 200:
+            self._answer(writer, script.status, {"error": {"message": "scripted", "code": script.status}})
+            return
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
         gone = asyncio.ensure_future(reader.read(1))
         try:
@@ -152,7 +175,7 @@ class ScriptedServer:
             ahead = started + index * script.seconds_per_token - time.perf_counter()
             if ahead > 0:
                 await asyncio.sleep(ahead)
-            while script.hold is not None and not script.hold.is_set() and not gone.done():
+            while script.holds(index) and not gone.done():
                 await asyncio.sleep(0.005)
             if gone.done():
                 self.dropped += 1

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from array import array
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct-horse-7"
@@ -20,6 +25,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class SavedAnswer:
+    """What the database has of an answer, by SQL: no code of the site is between."""
+
+    status: str
+    thinking: str
+    text: str
+    token_ids: list[int]
 
 
 class SiteProcess:
@@ -115,3 +130,20 @@ class SiteProcess:
             self.process.send_signal(number)
             self.process.wait(30)
             self.process = None
+
+    def family(self) -> list[psutil.Process]:
+        """The server and all processes that came from it; they can be asked about after its end, too."""
+        assert self.process is not None
+        server = psutil.Process(self.process.pid)
+        return [server, *server.children(recursive=True)]
+
+    def engine_core(self) -> psutil.Process:
+        """vLLM's own process."""
+        (core,) = [process for process in self.family() if "EngineCore" in process.name()]
+        return core
+
+    def saved(self, message: int) -> SavedAnswer:
+        with closing(sqlite3.connect(self.folder / "db.sqlite3", timeout=20)) as connection:
+            query = "SELECT status, thinking, text, token_ids FROM chat_message WHERE id = ?"
+            status, thinking, text, token_ids = connection.execute(query, [message]).fetchone()
+        return SavedAnswer(status, thinking, text, array("I", token_ids).tolist())

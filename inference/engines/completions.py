@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterable
 
 from inference.engine import VOCABULARY_SIZE, Tokens
-from inference.errors import EngineDiedError, PromptError
+from inference.errors import EngineDiedError, EngineNotReadyError, InferenceError, PromptError
 
 MAX_LINE_BYTES = 16 * 2**20
 """The longest line is the first: it repeats the ids of the prompt."""
@@ -79,3 +79,16 @@ def error_of(body: object, status: int = 500) -> PromptError | EngineDiedError:
     if isinstance(code, int) and 400 <= code < 500:
         return PromptError(f"The vLLM server refused the request: {text}")
     return EngineDiedError(f"The vLLM server failed: {text}")
+
+
+def refusal_of(status: int, content: bytes) -> InferenceError:
+    """Map an answer that is no stream: who is at fault decides who can do something about it."""
+    try:
+        error = error_of(json.loads(content), status)
+    except (ValueError, RecursionError):
+        error = error_of({}, status)
+    if status in (401, 403):
+        return EngineNotReadyError("The vLLM server refuses the key. Check VLLM_SERVER_API_KEY.")
+    if status in (404, 408, 429, 503):
+        return EngineNotReadyError(f"{error} Try again in a moment.")
+    return error

@@ -6,7 +6,6 @@ vLLM is imported inside methods only: it takes seconds, and a web server must an
 from __future__ import annotations
 
 import asyncio
-import difflib
 import importlib.util
 import logging
 import multiprocessing
@@ -14,7 +13,6 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +26,10 @@ from inference.engine import (
     Tokens,
     checked_prompt,
 )
+from inference.engines.arguments import check_cpu, check_names, engine_arguments, runs_on_cpu
 from inference.engines.lock import EngineLock
+from inference.engines.parent_watch import own
+from inference.engines.start_failure import start_failure
 from inference.engines.vllm_log import VllmLog
 from inference.errors import EngineDiedError, EngineFailedError, EngineNotReadyError, PromptError
 from inference.weights import Weights
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 logger = logging.getLogger(__name__)
-
-CPU_FEATURES = Path("/proc/cpuinfo")
 
 SHUTDOWN_SECONDS = 1.0
 """What the engine's processes have between SIGTERM and SIGKILL; they hold nothing that is worth saving."""
@@ -82,20 +81,21 @@ class LocalEngine:
             raise
         except Exception as error:  # vLLM: the arguments, the memory, the hardware, or a defect
             self._lock.release()
-            raise _start_error(self._log.root_cause() or f"{type(error).__name__}: {error}") from error
+            cause = self._log.root_cause() or f"{type(error).__name__}: {error}"
+            raise start_failure(cause, self._log.last_errors()) from error
         return self._facts(self._engine)
 
     def _load(self, on_progress: ProgressListener) -> AsyncLLM:
         on_progress(Progress("loading", "Starting the engine"))
         configuration = self._weights.configuration()
         self._import_vllm()
-        _check_names(self._engine_args)
-        is_cpu = _is_cpu()
+        check_names(self._engine_args)
+        is_cpu = runs_on_cpu()
         if is_cpu:
-            _check_cpu(configuration)
+            check_cpu(configuration)
         folder = self._weights.folder(on_progress)
         on_progress(Progress("loading", "Starting the engine"))
-        arguments = self._arguments(folder, is_cpu)
+        arguments = engine_arguments(self._weights, folder, self._engine_args, is_cpu)
 
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
@@ -111,30 +111,11 @@ class LocalEngine:
                 "`make run` installs it; or: pip install -r requirements/gpu.txt (without a GPU: cpu.txt).",
             )
         self._log.configure()
+        own()
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         os.environ.setdefault("DO_NOT_TRACK", "1")
         os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
         importlib.import_module("vllm.v1.engine.async_llm")
-
-    def _arguments(self, folder: Path, is_cpu: bool) -> dict[str, object]:
-        """Return vLLM's engine arguments; the administrator's own win over every default."""
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        arguments: dict[str, object] = {
-            "model": str(folder),
-            "served_model_name": self._weights.model,
-            "skip_tokenizer_init": True,
-            "enable_prefix_caching": True,
-        }
-        if is_cpu:
-            os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-            arguments |= {"distributed_executor_backend": "uni", "enforce_eager": True}
-            # A prompt prefilled in pieces and a seed together kill vLLM 0.32 on a CPU: it rewinds the
-            # generator of random numbers by an offset, which the CPU's does not have.
-            arguments["enable_chunked_prefill"] = False
-        if is_cpu and self._weights.is_demo:
-            os.environ.setdefault("OMP_NUM_THREADS", "1")
-            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-        return arguments | self._engine_args
 
     def _facts(self, engine: AsyncLLM) -> EngineFacts:
         from vllm import __version__
@@ -150,6 +131,10 @@ class LocalEngine:
             return False
         # A loop that ended (a command's asyncio.run) ends vLLM's output task, which counts as an error there.
         return not engine.errored or (loop is not None and not loop.is_running())
+
+    def last_errors(self) -> tuple[str, ...]:
+        """The last errors of vLLM's own log, at most five short lines."""
+        return self._log.last_errors()
 
     def stop(self) -> None:
         with self._stopping:
@@ -250,54 +235,6 @@ def _sampling_params(sampling: Sampling) -> SamplingParams:
         detokenize=False,
         stop_token_ids=list(STOP_TOKEN_IDS),
         output_kind=RequestOutputKind.DELTA,
-    )
-
-
-def _is_cpu() -> bool:
-    from vllm.platforms import current_platform
-
-    if not current_platform.device_type:
-        raise EngineFailedError(
-            "vLLM finds no GPU.", "Check nvidia-smi; without a GPU: pip install -r requirements/cpu.txt."
-        )
-    return bool(current_platform.is_cpu())
-
-
-def _check_cpu(configuration: Mapping[str, object]) -> None:
-    """Refuse what cannot run here before gigabytes are downloaded for it."""
-    quantization = configuration.get("quantization_config")
-    if not isinstance(quantization, dict) or quantization.get("quant_method") != "mxfp4":
-        return
-    if "amx_tile" not in CPU_FEATURES.read_text(encoding="utf-8"):
-        raise EngineFailedError(
-            "The MXFP4 weights of gpt-oss need a GPU, or a CPU with AMX.",
-            "Set MODEL_NAME=demo, use a machine with a GPU, or a vLLM server (ENGINE=vllm-server).",
-        )
-
-
-def _check_names(engine_args: Mapping[str, object]) -> None:
-    from vllm.engine.arg_utils import AsyncEngineArgs
-
-    known = [field.name for field in fields(AsyncEngineArgs)]
-    for name in engine_args:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            raise EngineFailedError(
-                f"VLLM_ENGINE_ARGS has an unknown argument {name!r}.",
-                f"Did you mean {close[0]!r}?" if close else "The names are those of vLLM's engine arguments.",
-            )
-
-
-def _start_error(cause: str) -> EngineFailedError:
-    cause = " ".join(cause.split())[:300]
-    if "memory" in cause.lower() or "'EngineCore': -9" in cause:
-        return EngineFailedError(
-            f"There is not enough memory for this model: {cause}",
-            "Close what else uses the memory, lower max_model_len in VLLM_ENGINE_ARGS, or use a smaller model.",
-        )
-    return EngineFailedError(
-        f"vLLM did not start: {cause}",
-        "engine.log in LocalAI's cache folder tells more; check VLLM_ENGINE_ARGS.",
     )
 
 

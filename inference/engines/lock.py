@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from inference.errors import EngineFailedError
@@ -20,8 +21,7 @@ class EngineLock:
         """Take the lock, or raise EngineFailedError naming its holder. Harmless when held already."""
         if self._descriptor is not None:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = self._open()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -31,9 +31,20 @@ class EngineLock:
                 f"Another LocalAI process (pid {holder}) already runs the engine on this machine.",
                 "Stop it first, or let this one use a vLLM server (ENGINE=vllm-server).",
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
+        with suppress(OSError):  # a full disk: the lock holds, its holder's name is a courtesy
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+
+    def _open(self) -> int:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:  # the disk, or its permissions
+            raise EngineFailedError(
+                f"LocalAI's cache folder {self.path.parent} cannot be written: {error.strerror}.",
+                "Free some space, or set XDG_CACHE_HOME to a folder that can be written.",
+            ) from error
 
     def release(self) -> None:
         if self._descriptor is not None:

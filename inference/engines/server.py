@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import re
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import TypeVar
 
 import httpx
 
@@ -23,7 +19,9 @@ from inference.engine import (
     Tokens,
     checked_prompt,
 )
-from inference.engines.completions import error_of, lines, tokens_of
+from inference.engines.completions import lines, refusal_of, tokens_of
+from inference.engines.pending import PendingRequest
+from inference.engines.served import CONNECT_SECONDS, served_model, without_password
 from inference.errors import (
     EngineDiedError,
     EngineError,
@@ -35,40 +33,21 @@ from inference.errors import (
 
 logger = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 5.0
-FIRST_TOKEN_SECONDS = 120.0
-NEXT_TOKEN_SECONDS = 60.0
+START_ANSWER_SECONDS = 5.0
+"""How soon a server that is to be used, or is not trusted any more, must say what it serves."""
+
 PROBE_SECONDS = 10.0
 """How often a server is asked whether it is still there; at once when a request failed."""
 
-Result = TypeVar("Result")
-
-
-@dataclass(slots=True)
-class Request:
-    """A running request. Its time limit doubles as the way to end it at once."""
-
-    loop: asyncio.AbstractEventLoop
-    limit: asyncio.Timeout | None = None
-    is_ended: bool = False
-    is_aborted: bool = False
-
-    async def within(self, seconds: float, awaitable: Awaitable[Result]) -> Result:
-        """Await for so long; raises TimeoutError then, or as soon as `end` is called."""
-        async with asyncio.timeout(0 if self.is_ended else seconds) as self.limit:
-            try:
-                return await awaitable
-            finally:
-                self.limit = None
-
-    def end(self) -> None:
-        self.is_ended = True
-        if self.limit:
-            self.limit.reschedule(self.loop.time())
+PROBE_ANSWER_SECONDS = 20.0
+"""A longer patience: requests run meanwhile, and a busy server is no dead one."""
 
 
 class ServerEngine:
-    """One vLLM server. Every request has its own connection: dropping it is how a request is aborted."""
+    """One vLLM server. Every request has its own connection: dropping it is how a request is aborted.
+
+    No request has a time limit: who waits for its tokens knows how long to wait.
+    """
 
     def __init__(self, url: str, api_key: str, model: str) -> None:
         self._url = url.strip().rstrip("/").removesuffix("/v1")
@@ -78,61 +57,41 @@ class ServerEngine:
         self._client: httpx.AsyncClient | None = None
         self._is_healthy = False
         self._doubt = threading.Event()
-        self._running: dict[str, Request] = {}
+        self._running: dict[str, PendingRequest] = {}
 
     # start and stop
 
     def start(self, on_progress: ProgressListener) -> EngineFacts:
-        name = re.sub(r"//[^/@]*@", "//", self._url)
+        """Also asks a running server anew whether it is well; its requests go on meanwhile."""
+        name = without_password(self._url)
         on_progress(Progress("loading", f"Connecting to {name}"))
-        self._facts = self._served()
+        self._facts = self._served(START_ANSWER_SECONDS)
         self._facts.details["server"] = name
         self._client = httpx.AsyncClient(
             headers=self._headers,
-            timeout=httpx.Timeout(FIRST_TOKEN_SECONDS, connect=CONNECT_SECONDS),
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             trust_env=False,
         )
         self._is_healthy = True
+        self._doubt.set()  # ends the probe of an earlier start
         self._doubt = threading.Event()
-        threading.Thread(target=self._probe, args=(self._client,), name="vllm-server-probe", daemon=True).start()
+        probed = (self._client, self._doubt)
+        threading.Thread(target=self._probe, args=probed, name="vllm-server-probe", daemon=True).start()
         return self._facts
 
-    def _served(self) -> EngineFacts:
-        """Ask the server for its models and return the one to use. Raises EngineFailedError."""
-        where = f"The vLLM server at {re.sub(r'//[^/@]*@', '//', self._url)}"
-        try:
-            response = httpx.get(
-                f"{self._url}/v1/models",
-                headers=self._headers,
-                timeout=httpx.Timeout(NEXT_TOKEN_SECONDS, connect=CONNECT_SECONDS),
-                trust_env=False,
-            )
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:  # the settings
-            raise EngineFailedError(
-                f"{where} cannot be asked: {error}", "Check VLLM_SERVER_URL and VLLM_SERVER_API_KEY."
-            ) from error
-        except httpx.HTTPError as error:  # the server or the network
-            raise EngineFailedError(
-                f"{where} cannot be reached: {str(error) or type(error).__name__}.",
-                "Start it, or check VLLM_SERVER_URL.",
-            ) from error
-        if response.status_code in (401, 403):
-            raise EngineFailedError(f"{where} refuses the key.", "Check VLLM_SERVER_API_KEY.")
-        if response.status_code != httpx.codes.OK:
-            raise EngineFailedError(
-                f"{where} answers {response.status_code} to /v1/models.",
-                "Check VLLM_SERVER_URL: is it a vLLM server?",
-            )
-        return _chosen(_models(response, where), self._configured_model, where)
+    def _served(self, timeout_seconds: float) -> EngineFacts:
+        return served_model(self._url, self._headers, self._configured_model, timeout_seconds)
 
-    def _probe(self, client: httpx.AsyncClient) -> None:
+    def _probe(self, client: httpx.AsyncClient, doubt: threading.Event) -> None:
         """Notice a server that went away while nobody asked it anything."""
-        while self._client is client and self._is_healthy:
-            self._doubt.wait(PROBE_SECONDS)
-            self._doubt.clear()
+        while self._is_healthy:
+            doubt.wait(PROBE_SECONDS)
+            doubt.clear()
+            if self._client is not client:
+                return
             try:
-                self._served()
+                self._served(PROBE_ANSWER_SECONDS)
             except EngineFailedError as error:
                 if self._client is client:
                     logger.warning("%s", error)
@@ -158,7 +117,7 @@ class ServerEngine:
         if client is None:
             raise EngineNotReadyError("The engine is not running.")
         body = self._body(checked_prompt(prompt_ids), sampling)
-        request = self._running[request_id] = Request(asyncio.get_running_loop())
+        request = self._running[request_id] = PendingRequest(asyncio.get_running_loop())
         try:
             async with aclosing(self._stream(client, body, request)) as stream:
                 async for tokens in stream:
@@ -190,22 +149,22 @@ class ServerEngine:
         return body if sampling.seed is None else {**body, "seed": sampling.seed}
 
     async def _stream(
-        self, client: httpx.AsyncClient, body: dict[str, object], request: Request
+        self, client: httpx.AsyncClient, body: dict[str, object], request: PendingRequest
     ) -> AsyncGenerator[Tokens, None]:
         response: httpx.Response | None = None
         try:
             post = client.build_request("POST", f"{self._url}/v1/completions", json=body)
-            response = await request.within(FIRST_TOKEN_SECONDS, client.send(post, stream=True))
+            response = await request.unless_ended(client.send(post, stream=True))
             if response.status_code != httpx.codes.OK:
-                raise _refusal(response.status_code, await request.within(CONNECT_SECONDS, response.aread()))
+                raise refusal_of(response.status_code, await request.unless_ended(response.aread()))
             async with aclosing(_tokens(response, request)) as stream:
                 async for tokens in stream:
                     yield tokens
         except InferenceError:
             raise
-        except TimeoutError as error:  # a person pressed Stop, the supervisor did, or the server is silent
+        except TimeoutError as error:  # a person pressed Stop, or the supervisor gave the server up
             if not request.is_aborted:
-                raise EngineDiedError("The vLLM server gave no answer in time.") from error
+                raise EngineDiedError("The vLLM server stopped answering.") from error
             yield Tokens((), "abort")
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:  # the server is gone
             raise EngineNotReadyError("The vLLM server cannot be reached. Try again in a moment.") from error
@@ -222,14 +181,13 @@ class ServerEngine:
             request.end()
 
 
-async def _tokens(response: httpx.Response, request: Request) -> AsyncGenerator[Tokens, None]:
-    """Read the stream up to its finish reason; only tokens extend the time limit, keep-alives do not."""
-    deadline = request.loop.time() + FIRST_TOKEN_SECONDS
+async def _tokens(response: httpx.Response, request: PendingRequest) -> AsyncGenerator[Tokens, None]:
+    """Read the stream up to its finish reason."""
     async with aclosing(lines(response.aiter_bytes())) as stream:
         while True:
             if request.is_ended:  # what is buffered already would be read without ever waiting
                 raise TimeoutError
-            line = await request.within(deadline - request.loop.time(), anext(stream, None))
+            line = await request.unless_ended(anext(stream, None))
             if line is None:
                 raise EngineDiedError("The vLLM server broke off in the middle of the answer.")
             tokens = tokens_of(line)
@@ -237,36 +195,3 @@ async def _tokens(response: httpx.Response, request: Request) -> AsyncGenerator[
                 yield tokens
                 if tokens.finish_reason:
                     return
-                deadline = request.loop.time() + NEXT_TOKEN_SECONDS
-
-
-def _models(response: httpx.Response, where: str) -> dict[str, int | None]:
-    """Return the names of the served models and their lengths."""
-    try:
-        models = {str(each["id"]): each.get("max_model_len") for each in response.json()["data"]}
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise EngineFailedError(f"{where} does not answer like a vLLM server.", "Check VLLM_SERVER_URL.") from error
-    return {name: length if isinstance(length, int) else None for name, length in models.items()}
-
-
-def _chosen(models: dict[str, int | None], configured: str, where: str) -> EngineFacts:
-    if configured in models:
-        return EngineFacts(configured, models[configured])
-    if len(models) == 1:
-        ((name, length),) = models.items()
-        return EngineFacts(name, length)
-    served = ", ".join(models) or "none"
-    raise EngineFailedError(f"{where} does not serve {configured}.", f"Set MODEL_NAME to a model it serves: {served}.")
-
-
-def _refusal(status: int, content: bytes) -> InferenceError:
-    """Map an answer that is no stream: who is at fault decides who can do something about it."""
-    try:
-        error = error_of(json.loads(content), status)
-    except (ValueError, RecursionError):
-        error = error_of({}, status)
-    if status in (401, 403):
-        return EngineNotReadyError("The vLLM server refuses the key. Check VLLM_SERVER_API_KEY.")
-    if status in (404, 408, 429, 503):
-        return EngineNotReadyError(f"{error} Try again in a moment.")
-    return error

@@ -16,6 +16,8 @@ from pathlib import Path
 from inference.engine import Progress, ProgressListener
 
 POLL_SECONDS = 0.25
+ERROR_LINES = 5
+LONGEST_LINE = 200
 
 VARIABLE = "VLLM_LOGGING_CONFIG_PATH"
 
@@ -25,7 +27,8 @@ MILESTONES = (
 )
 """Texts of vLLM's log in the order of a start, and what has begun when they appear."""
 
-RECORD = re.compile(r"^(DEBUG|INFO|WARNING|ERROR|CRITICAL)\|(.*)$")
+RECORD = re.compile(r"^(DEBUG|INFO|WARNING|ERROR|CRITICAL)\|(?:\S+ \S+ \d+ \S+: )?(.*)$")
+"""The level, what `_logging_configuration` puts before a message, and the message."""
 EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*((?:[A-Z]\w*)?(?:Error|Exception|Interrupt|Exit)): (.+)$")
 
 
@@ -68,18 +71,28 @@ class VllmLog:
 
     def root_cause(self) -> str:
         """Return one line on what failed first, or "" if vLLM logged no error."""
-        summary = ""
-        failed = False
+        for _, *exceptions in self._errors():
+            if exceptions:
+                return exceptions[-1]
+        return ""
+
+    def last_errors(self) -> tuple[str, ...]:
+        """Return the last lines that tell of an error, at most five, each once and short."""
+        lines = [line[:LONGEST_LINE] for record in self._errors() for line in record]
+        return tuple(list(dict.fromkeys(lines))[-ERROR_LINES:])
+
+    def _errors(self) -> Iterator[list[str]]:
+        """Yield each record of an error: its message, then the exceptions of its traceback."""
+        error: list[str] = []
         for line in self._text().splitlines():
-            record = RECORD.match(line)
-            if record:
-                if summary:
-                    break
-                failed = record[1] in {"ERROR", "CRITICAL"}
-                line = record[2]
-            elif failed and (exception := EXCEPTION.match(line)):
-                summary = f"{exception[1]}: {exception[2]}"
-        return summary
+            if record := RECORD.match(line):
+                if error:
+                    yield error
+                error = [record[2]] if record[1] in {"ERROR", "CRITICAL"} else []
+            elif error and (exception := EXCEPTION.match(line)):
+                error.append(f"{exception[1]}: {exception[2]}")
+        if error:
+            yield error
 
     def _text(self) -> str:
         return self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""

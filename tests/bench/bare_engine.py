@@ -75,7 +75,7 @@ class BareEngine:
 async def serve(answers: TextIO) -> None:
     """Answer each line of prompt ids with the steps of its stream: seconds and new ids."""
     from inference.engines.local import LocalEngine, _sampling_params
-    from inference.generation import Request
+    from inference.request import Request
     from inference.supervisor import get_supervisor
 
     get_supervisor().start_in_background()

@@ -6,11 +6,13 @@ import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.scripted_server import ScriptedServer
+from tests.services import RedisServer
 from tests.site_process import PASSWORD, SiteProcess
 
 FLAGS = [
@@ -69,6 +71,18 @@ def scripted_site(script: ScriptedServer, new_site: NewSite) -> Iterator[SitePro
         yield site.start().wait_ready()
     finally:
         site.stop()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def layer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The settings that choose the channel layer and the gate."""
+    if request.param == "memory":
+        yield {}
+        return
+    server = RedisServer(tmp_path)
+    server.start()
+    yield {"REDIS_URL": server.url}
+    server.stop()
 
 
 @pytest.fixture

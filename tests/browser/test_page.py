@@ -163,9 +163,9 @@ async def test_the_form_without_a_socket(
     page = await open_page(scripted_site)
     token = await page.locator("#composer [name=csrfmiddlewaretoken]").get_attribute("value")
 
-    async def post(action: str, **form: str) -> APIResponse:
+    async def post(place: str, **form: str) -> APIResponse:
         return await page.context.request.post(
-            f"{page.url}{action}/",
+            f"{page.url}{place}/",
             form={**form, "csrfmiddlewaretoken": token or ""},
             headers={"Referer": page.url},
             max_redirects=0,
@@ -176,7 +176,8 @@ async def test_the_form_without_a_socket(
     busy = await post("prompt", prompt="Kept text")
     assert (busy.status, busy.headers["retry-after"]) == (429, "5")
     assert "Kept text</textarea>" in await busy.text()
-    assert (await post("stop")).status == 302
+    answer = await page.locator("article[data-role=assistant]").get_attribute("id") or ""
+    assert (await post("act", action="stop", message=answer.removeprefix("message-"))).status == 302
     assert await ended(page) == "stopped"
     script.stop()
     await expect(page.locator("#engine-status")).to_have_attribute("data-state", "failed", timeout=30_000)

@@ -32,7 +32,7 @@ def talk(conversation: Conversation) -> Conversation:
 
 
 def urls_of(conversation: Conversation) -> list[tuple[str, str]]:
-    names = ["conversation-prompt", "conversation-stop", "conversation-rename", "conversation-delete"]
+    names = ["conversation-prompt", "conversation-act", "conversation-rename", "conversation-delete"]
     return [("get", conversation.get_absolute_url())] + [
         ("post", reverse(f"chat:{name}", args=[conversation.pk])) for name in names
     ]
@@ -48,7 +48,12 @@ def test_anonymous_is_sent_to_log_in(client: Client, talk: Conversation) -> None
 def test_another_persons_conversation_does_not_exist(client: Client, talk: Conversation, bob: User) -> None:
     client.force_login(bob)
     for method, url in urls_of(talk):
-        assert getattr(client, method)(url, {"prompt": "mine now", "title": "Mine"}).status_code == 404
+        assert (
+            getattr(client, method)(
+                url, {"prompt": "mine now", "title": "Mine", "action": "stop", "message": 1}
+            ).status_code
+            == 404
+        )
     talk.refresh_from_db()
     assert talk.title == "Sums"
     assert talk.messages.count() == 2

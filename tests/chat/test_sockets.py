@@ -4,8 +4,6 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
@@ -14,7 +12,7 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
-from django.test import AsyncClient, Client
+from django.test import AsyncClient
 from pytest_django import Settings
 
 from chat import broadcast, replies, turns
@@ -23,58 +21,10 @@ from chat.routing import sockets
 from inference.gate import get_gate
 from inference.supervisor import get_supervisor
 from tests.chat.conftest import until
+from tests.chat.open_page import answer_of, page_of, scope_of
 from tests.scripted_server import ScriptedServer, harmony, reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Page:
-    """What an open page does with its socket: collects the HTML, sends forms."""
-
-    def __init__(self, socket: WebsocketCommunicator) -> None:
-        self.socket = socket
-        self.frames: list[str] = []
-
-    async def ask(self, prompt: str, effort: str = "low") -> None:
-        await self.socket.send_to(text_data=json.dumps({"prompt": prompt, "effort": effort, "HEADERS": {}}))
-
-    async def stop(self, message_id: object) -> None:
-        await self.socket.send_to(text_data=json.dumps({"prompt": "", "stop": str(message_id)}))
-
-    async def until(self, pattern: str) -> str:
-        """The first new frame that matches."""
-        while True:
-            frame = str(await self.socket.receive_from(timeout=10))
-            self.frames.append(frame)
-            if re.search(pattern, frame):
-                return frame
-
-    @property
-    def html(self) -> str:
-        return "".join(self.frames)
-
-
-@database_sync_to_async
-def scope_of(user: User | AnonymousUser) -> dict[str, object]:
-    """What the middleware would add for a browser that is logged in as this person."""
-    client = Client()
-    if isinstance(user, User):
-        client.force_login(user)
-    return {"user": user, "session": client.session}
-
-
-@asynccontextmanager
-async def page_of(user: User | AnonymousUser, conversation: Conversation, seen: str = "empty") -> AsyncIterator[Page]:
-    socket = WebsocketCommunicator(sockets, f"/ws/c/{conversation.pk}/?seen={seen}")
-    socket.scope |= await scope_of(user)  # type: ignore[typeddict-item]
-    connected, _ = await socket.connect()
-    assert connected
-    page = Page(socket)
-    try:
-        await page.until('id="engine-status"')
-        yield page
-    finally:
-        await socket.disconnect()
 
 
 async def refused(user: User | AnonymousUser, pk: object) -> int:
@@ -84,12 +34,6 @@ async def refused(user: User | AnonymousUser, pk: object) -> int:
     event = await socket.receive_output(timeout=5)
     await socket.disconnect()
     return int(event["code"])
-
-
-async def answer_of(conversation: Conversation) -> Message:
-    answer = await conversation.messages.order_by("pk").alast()
-    assert answer is not None
-    return answer
 
 
 async def test_anonymous_and_strangers_are_refused(
@@ -104,7 +48,7 @@ async def test_an_answer_streams_and_is_saved(scripted: ScriptedServer, ann: Use
     scripted.enqueue(reply("Let me add.", "2 + 2 is <4>."), seconds_per_token=0.02)
     async with page_of(ann, conversation) as page:
         await page.ask("What is 2 + 2?")
-        await page.until('id="accepted"')
+        await page.until('id="prompt-key"')
         end = await page.until('assistant" data-status="complete"')
     assert "What is 2 + 2?" in page.html
     assert re.search(r'<details id="message-\d+-thinking"[^>]* open', page.html)
@@ -138,7 +82,7 @@ async def test_every_open_page_shows_it(scripted: ScriptedServer, ann: User, con
         await first.ask("Hello")
         for page in (first, second):
             assert "Seen by both." in await page.until('assistant" data-status="complete"')
-    assert 'id="accepted"' not in second.html
+    assert 'id="prompt-key"' not in second.html
 
 
 async def test_a_page_opened_in_mid_answer_goes_on_live(
@@ -211,7 +155,7 @@ async def test_busy_is_told_keeps_the_text_and_ends(
         await page.until('data-status="streaming"')
         await waiting.ask("Me too")
         assert 'role="alert"' in await waiting.until("busy with another answer")
-        assert 'id="accepted"' not in waiting.html
+        assert 'id="prompt-key"' not in waiting.html
         assert await others.messages.acount() == 0
         hold.set()
         await waiting.until("free again")
@@ -276,7 +220,7 @@ async def test_an_error_of_ours_is_an_outcome_and_not_a_hanging_page(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("inference.parser.Parser.feed", broken)
+    monkeypatch.setattr("inference.generation.Generation._note", broken)
     async with page_of(ann, conversation) as page:
         await page.ask("Hello")
         end = await page.until('assistant" data-status="failed"')
@@ -337,19 +281,6 @@ async def test_bad_input_is_told_and_nothing_is_saved(
         assert 'role="alert"' in await page.until(re.escape(told))
     assert await conversation.messages.acount() == 0
     assert not get_gate().is_full
-
-
-async def test_an_engine_that_dies_leaves_its_words_and_a_reason(
-    scripted: ScriptedServer, ann: User, conversation: Conversation
-) -> None:
-    scripted.enqueue(harmony("<|channel|>final<|message|>Half an ans"), finish_reason=None)
-    async with page_of(ann, conversation) as page:
-        await page.ask("Hello")
-        end = await page.until('assistant" data-status="failed"')
-    answer = await answer_of(conversation)
-    assert answer.text == "Half an ans"
-    assert answer.error
-    assert "Half an ans" in end
 
 
 @pytest.mark.parametrize(

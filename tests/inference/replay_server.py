@@ -31,6 +31,8 @@ class ReplayServer:
     models: bytes = field(default_factory=lambda: answer(200, json.dumps(MODELS).encode()))
     chunks: Sequence[bytes] = ()
     hold: bool = False
+    is_frozen: bool = False
+    """Takes connections and says nothing, as a stopped process does."""
     requests: list[dict[str, object]] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
     dropped: asyncio.Event = field(default_factory=asyncio.Event)
@@ -60,6 +62,10 @@ class ReplayServer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         self.heads.append(head)
+        if self.is_frozen:
+            await reader.read()
+            self.dropped.set()
+            return
         if head.startswith("GET"):
             writer.write(self.models)
             await writer.drain()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from contextlib import aclosing
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from inference.engine import STOP_TOKEN_IDS, VOCABULARY_SIZE, Engine, Sampling, Tokens
-from inference.errors import EngineDiedError, EngineError, EngineNotReadyError, PromptError
+from inference.errors import EngineDiedError, EngineError, EngineFailedError, EngineNotReadyError, PromptError
 from tests.engine_processes import MAX_MODEL_LEN, LocalProcess, ServerProcess
 
 PROMPT = [200006, 1428, 200008, 13225, 200007, 200006, 173781]
@@ -204,6 +206,41 @@ async def test_stop_ends_running_streams_as_broken(process: Process) -> None:
     await asyncio.to_thread(process.engine.stop)
     await asyncio.to_thread(process.reconnect)
     assert process.engine.is_healthy()
+
+
+async def test_a_frozen_engine_is_ended_and_started_anew(local_process: LocalProcess) -> None:
+    engine = local_process.engine
+    stream = engine.generate(PROMPT, ENDLESS, str(uuid4()))
+    await anext(stream)
+    frozen = local_process.freeze()
+    assert frozen
+    assert engine.is_healthy(), "only who waits for a token can know"
+    began = time.monotonic()
+    await asyncio.to_thread(engine.stop)
+    assert time.monotonic() - began < 4
+    assert not psutil.wait_procs(frozen, timeout=1)[1]
+    with pytest.raises(EngineDiedError):
+        await asyncio.wait_for(collect_rest(stream), 1)
+    await asyncio.to_thread(local_process.start)
+    assert len(ids_of(await collect(engine, Sampling(20, temperature=2.0, seed=1)))) == 20
+
+
+async def test_a_frozen_server_is_noticed_when_it_is_asked(server_process: ServerProcess) -> None:
+    engine = server_process.engine
+    stream = engine.generate(PROMPT, ENDLESS, str(uuid4()))
+    await anext(stream)
+    server_process.signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(EngineFailedError, match="does not answer within 5 s"):
+            await asyncio.wait_for(asyncio.to_thread(engine.start, lambda _: None), 7)
+        await asyncio.to_thread(engine.stop)
+        with pytest.raises(EngineDiedError):
+            await asyncio.wait_for(collect_rest(stream), 1)
+    finally:
+        server_process.signal(signal.SIGCONT)
+    await asyncio.to_thread(server_process.reconnect)
+    await wait_for_running(server_process, 0, seconds=5)
+    assert len(ids_of(await collect(engine, Sampling(20, temperature=2.0, seed=1)))) == 20
 
 
 async def collect_rest(stream: object) -> None:

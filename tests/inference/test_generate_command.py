@@ -91,9 +91,10 @@ def test_bad_input_is_status_2_and_one_line(site: SiteProcess, arguments: list[s
 
 
 def test_an_engine_that_breaks_is_status_1_with_its_words(site: SiteProcess, script: ScriptedServer) -> None:
-    script.enqueue(harmony("<|channel|>final<|message|>Half"), finish_reason=None)
+    for text in ("<|channel|>final<|message|>Half", " of", " it"):
+        script.enqueue(harmony(text), finish_reason=None)
     done = site.manage("generate", "Hi")
-    assert (done.returncode, done.stdout) == (1, "Half\n")
+    assert (done.returncode, done.stdout) == (1, "Half of it\n")
     assert "Traceback" not in done.stderr
 
 

@@ -89,6 +89,17 @@ def test_the_lock_may_be_taken_and_left_twice(tmp_path: Path) -> None:
     other.release()
 
 
+@pytest.mark.parametrize("blocker", ["cache", "cache/engine.lock"])
+def test_a_cache_folder_that_cannot_be_written_is_named(tmp_path: Path, blocker: str) -> None:
+    if blocker == "cache":
+        (tmp_path / blocker).write_text("a file where the folder should be")
+    else:
+        (tmp_path / blocker).mkdir(parents=True)
+    error = refused(make(tmp_path / "cache"))
+    assert str(tmp_path / "cache") in error.reason
+    assert "XDG_CACHE_HOME" in error.fix
+
+
 # Failing starts
 
 
@@ -114,7 +125,7 @@ def test_a_wrong_engine_argument_is_told(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("logging_variable")
 def test_mxfp4_weights_on_a_cpu_without_amx_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cpuinfo").write_text("flags: avx512f")
-    monkeypatch.setattr("inference.engines.local.CPU_FEATURES", tmp_path / "cpuinfo")
+    monkeypatch.setattr("inference.engines.arguments.CPU_FEATURES", tmp_path / "cpuinfo")
     configuration = {"model_type": "gpt_oss", "vocab_size": 201088, "quantization_config": {"quant_method": "mxfp4"}}
     (tmp_path / "config.json").write_text(json.dumps(configuration))
     error = refused(make(tmp_path / "cache", str(tmp_path)))
@@ -131,6 +142,8 @@ def test_the_root_cause_comes_out_of_the_engine_s_process(tmp_path: Path, monkey
     assert "not enough memory" in error.reason
     assert "VLLM_CPU_KVCACHE_SPACE" in error.reason
     assert "max_model_len" in error.fix
+    assert "EngineCore failed to start." in error.log
+    assert any("VLLM_CPU_KVCACHE_SPACE" in line for line in error.log)
     left = set(psutil.Process().children(recursive=True)) - before
     assert not [process for process in left if "EngineCore" in process.name()]
 
@@ -175,6 +188,22 @@ def test_the_root_cause_is_what_failed_first(tmp_path: Path) -> None:
     assert log.root_cause() == ""
     log.path.write_text(MULTIPROCESSING_FAILURE)
     assert log.root_cause() == "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
+
+
+def test_the_last_errors_are_short_and_told_once(tmp_path: Path) -> None:
+    log = VllmLog(tmp_path / "engine.log")
+    assert log.last_errors() == ()
+    log.path.write_text(MULTIPROCESSING_FAILURE)
+    told = (
+        "WorkerProc failed to start.",
+        "KeyError: 'inner'",
+        "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
+        "EngineCore failed to start.",
+        "Exception: WorkerProc initialization failed due to an exception in a background process.",
+    )
+    assert log.last_errors() == told
+    log.path.write_text(MULTIPROCESSING_FAILURE * 2 + f"CRITICAL|2026-01-01 10:00:04,000 2 vllm: {'x' * 1000}\n")
+    assert log.last_errors() == (*told[1:], "x" * 200)
 
 
 def test_milestones_are_reported_once_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

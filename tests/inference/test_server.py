@@ -22,6 +22,7 @@ from inference.errors import (
     InferenceError,
     PromptError,
 )
+from inference.supervisor import Supervisor
 from tests.engine_processes import free_port
 from tests.inference.replay_server import HEAD, ReplayServer, answer, event
 
@@ -211,27 +212,27 @@ async def test_the_key_is_sent_and_no_proxy_is_asked(server: ReplayServer, monke
 
 # Silence
 
+silences = pytest.mark.parametrize(
+    "chunks",
+    [[], [b"HTTP/1.1 500 Status\r\nContent-Length: 9\r\n\r\n"], [HEAD], [HEAD, b": alive\n\n"], [HEAD, event([7])]],
+    ids=["no answer", "no error text", "no token", "keep-alive alone", "one token"],
+)
 
-async def test_silence_before_the_first_token_ends(
-    server: ReplayServer, engine: ServerEngine, monkeypatch: pytest.MonkeyPatch
+
+@silences
+async def test_stop_ends_what_waits_for_a_silent_server(
+    server: ReplayServer, engine: ServerEngine, chunks: list[bytes]
 ) -> None:
-    monkeypatch.setattr("inference.engines.server.FIRST_TOKEN_SECONDS", 0.1)
-    for chunks in ([], [HEAD], [HEAD, b": keep-alive\n\n"]):
-        server.chunks, server.hold = chunks, True
-        with pytest.raises(EngineDiedError, match="in time"):
-            await asyncio.wait_for(collect(engine), 2)
+    server.chunks, server.hold = chunks, True
+    reading = asyncio.create_task(collect(engine))
+    await asyncio.wait_for(server.received.wait(), 5)
+    await asyncio.to_thread(engine.stop)
+    with pytest.raises(EngineDiedError, match="stopped answering"):
+        await asyncio.wait_for(reading, 0.5)
+    await asyncio.wait_for(server.dropped.wait(), 1)
 
 
-async def test_silence_between_tokens_ends(
-    server: ReplayServer, engine: ServerEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("inference.engines.server.NEXT_TOKEN_SECONDS", 0.1)
-    server.chunks, server.hold = [HEAD, event([7])], True
-    with pytest.raises(EngineDiedError, match="in time"):
-        await asyncio.wait_for(collect(engine), 2)
-
-
-@pytest.mark.parametrize("chunks", [[], [HEAD], [HEAD, event([7])]], ids=["no answer", "no token", "one token"])
+@silences
 async def test_abort_drops_the_connection(server: ReplayServer, engine: ServerEngine, chunks: list[bytes]) -> None:
     server.chunks, server.hold = chunks, True
     reading = asyncio.create_task(collect(engine))
@@ -252,6 +253,16 @@ async def test_abort_between_two_steps_ends_the_stream(server: ReplayServer, eng
     with pytest.raises(StopAsyncIteration):
         await anext(stream)
     await asyncio.wait_for(server.dropped.wait(), 1)
+
+
+async def test_a_second_abort_and_a_stop_are_harmless(server: ReplayServer, engine: ServerEngine) -> None:
+    server.hold = True
+    reading = asyncio.create_task(collect(engine))
+    await asyncio.wait_for(server.received.wait(), 5)
+    await engine.abort("1")
+    await engine.abort("1")
+    engine.stop()
+    assert await asyncio.wait_for(reading, 0.2) == [Tokens((), "abort")]
 
 
 async def test_abort_leaves_out_what_is_buffered(server: ReplayServer, engine: ServerEngine) -> None:
@@ -367,6 +378,73 @@ async def test_a_broken_answer_of_a_server_that_lives_leaves_the_engine_healthy(
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
     assert engine.is_healthy()
+
+
+async def test_a_frozen_server_is_found_out(server: ReplayServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference.engines.server.START_ANSWER_SECONDS", 0.1)
+    server.is_frozen = True
+    with pytest.raises(EngineFailedError, match="does not answer within") as caught:
+        await asyncio.to_thread(ServerEngine(server.url, "", "demo").start, lambda _: None)
+    assert "restart it" in caught.value.fix
+
+
+async def test_a_frozen_server_is_noticed_while_idle(server: ReplayServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference.engines.server.PROBE_SECONDS", 0.05)
+    monkeypatch.setattr("inference.engines.server.PROBE_ANSWER_SECONDS", 0.1)
+    engine = ServerEngine(server.url, "", "demo")
+    await asyncio.to_thread(engine.start, lambda _: None)
+    server.is_frozen = True
+    deadline = time.monotonic() + 5
+    while engine.is_healthy():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    await asyncio.to_thread(engine.stop)
+
+
+# What the supervisor makes of it
+
+
+@pytest.fixture
+async def supervisor(server: ReplayServer) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(ServerEngine(server.url, "", "demo"), is_remote=True, poll_seconds=0.01)
+    supervisor.start_in_background()
+    await asyncio.wait_for(supervisor.usable(), 5)
+    yield supervisor
+    await asyncio.to_thread(supervisor.stop)
+
+
+async def test_a_server_in_doubt_that_answers_goes_on(server: ReplayServer, supervisor: Supervisor) -> None:
+    server.chunks, server.hold = [HEAD, event([7])], True
+    stream = supervisor.engine.generate(PROMPT, Sampling(9), "1")
+    assert await anext(stream) == Tokens((7,))
+    rest = asyncio.create_task(anext(stream))
+    asked = len(server.heads)
+    supervisor.restart("No token for a minute.")
+    with pytest.raises(EngineNotReadyError):
+        _ = supervisor.engine
+    engine = await asyncio.wait_for(supervisor.usable(), 5)
+    assert len(server.heads) == asked + 1
+    assert not rest.done(), "the requests of others go on"
+    await engine.abort("1")
+    assert await asyncio.wait_for(rest, 1) == Tokens((), "abort")
+
+
+async def test_a_server_in_doubt_that_is_frozen_is_given_up_until_it_answers(
+    server: ReplayServer, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.engines.server.START_ANSWER_SECONDS", 0.1)
+    server.chunks, server.hold = [HEAD, event([7])], True
+    stream = supervisor.engine.generate(PROMPT, Sampling(9), "1")
+    assert await anext(stream) == Tokens((7,))
+    server.is_frozen = True
+    supervisor.restart("No token for a minute.")
+    with pytest.raises(EngineDiedError):
+        await asyncio.wait_for(anext(stream), 2)
+    assert supervisor.status.state == "failed"
+    assert "does not answer" in supervisor.status.reason
+    waiting = asyncio.create_task(supervisor.usable())
+    server.is_frozen = False
+    assert await asyncio.wait_for(waiting, 5) is supervisor.engine
 
 
 # The stream's grammar

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +18,10 @@ from inference.engine import EngineFacts, Progress, ProgressListener, Sampling, 
 from inference.engines.local import LocalEngine
 from inference.engines.server import ServerEngine
 from inference.errors import EngineFailedError, EngineNotReadyError
+from inference.status import Status
 from inference.supervisor import (
     BACK_OFF_SECONDS,
     MAX_FAILURES,
-    Status,
     Supervisor,
     get_supervisor,
     needed_model_len,
@@ -173,7 +175,7 @@ def test_since_is_when_the_state_began(watch: Watch) -> None:
     watched.wait_for("warming up")
     since = watched.supervisor.status.since
     watched.supervisor._report(Progress("warming up", "Almost"))
-    assert watched.supervisor.status == Status("warming up", "Almost", since=since)
+    assert (watched.supervisor.status.text, watched.supervisor.status.since) == ("Almost", since)
     watched.engine.may_start.set()
     watched.supervisor.wait_ready(10)
     assert watched.supervisor.status.since > since
@@ -210,6 +212,23 @@ def test_a_dead_engine_is_restarted(watch: Watch) -> None:
     assert watched.states[4:] == ["restarting", "downloading", "warming up", "ready"]
     assert watched.statuses[4].reason
     assert watched.engine.stops == 1, "what is left of the dead engine must be freed before the next one"
+
+
+def test_the_last_words_of_a_dead_or_failed_engine_are_shown() -> None:
+    engine = ScriptedEngine()
+    watched = Watched(
+        Supervisor(engine, back_off_seconds=SOON, poll_seconds=0.001, last_errors=lambda: ["Oops"]), engine
+    )
+    watched.supervisor.subscribe(watched.note)
+    watched.supervisor.start_in_background()
+    watched.supervisor.wait_ready(10)
+    engine.failures = [EngineFailedError("It broke.", log=["ValueError: 5", "Failed."])]
+    engine.die()
+    watched.wait_for("ready", times=2)
+    watched.supervisor.stop()
+    restarting = [status for status in watched.statuses if status.state == "restarting"]
+    assert [status.log for status in restarting] == [("Oops",), ("ValueError: 5", "Failed.")]
+    assert watched.statuses[-1].log == ()
 
 
 def test_while_it_restarts_prompts_are_told_so(watch: Watch) -> None:
@@ -265,7 +284,111 @@ def test_back_off_grows(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wake, "wait", lambda delay: delays.append(delay))
     watched.supervisor.start_in_background()
     watched.wait_for("ready")
-    assert delays == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert delays[:8] == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_an_engine_that_is_trusted_no_more_is_started_anew(watch: Watch) -> None:
+    watched = watch(back_off=NEVER)
+    watched.supervisor.start_in_background()
+    watched.supervisor.wait_ready(10)
+    watched.supervisor.restart("It gave no token for a minute.")
+    with pytest.raises(EngineNotReadyError, match="restarting"):
+        _ = watched.supervisor.engine
+    watched.wait_for("restarting")
+    watched.supervisor.retry()
+    watched.wait_for("ready", times=2)
+    assert watched.states[4] == "restarting"
+    assert watched.statuses[4].reason == "It gave no token for a minute."
+    assert (watched.engine.starts, watched.engine.stops) == (2, 1)
+
+
+def test_a_restart_of_what_does_not_run_is_ignored(watch: Watch) -> None:
+    watched = watch()
+    watched.supervisor.restart("too early")
+    watched.engine.may_start.clear()
+    watched.supervisor.start_in_background()
+    watched.wait_for("warming up")
+    watched.supervisor.restart("too early")
+    watched.engine.may_start.set()
+    watched.supervisor.wait_ready(10)
+    watched.supervisor.retry()
+    assert watched.states == ["loading", "downloading", "warming up", "ready"]
+    assert watched.engine.starts == 1
+
+
+def test_death_is_noticed_within_a_second(watch: Watch) -> None:
+    engine = ScriptedEngine()
+    watched = Watched(Supervisor(engine), engine)
+    watched.supervisor.subscribe(watched.note)
+    watched.supervisor.start_in_background()
+    watched.supervisor.wait_ready(10)
+    died_at = time.monotonic()
+    engine.die()
+    watched.wait_for("restarting")
+    assert time.monotonic() - died_at < 1
+    watched.supervisor.stop()
+
+
+async def test_usable_waits_for_the_engine(watch: Watch) -> None:
+    watched = watch()
+    with pytest.raises(EngineNotReadyError, match="not running"):
+        await watched.supervisor.usable()
+    watched.engine.may_start.clear()
+    watched.supervisor.start_in_background()
+    waiting = asyncio.create_task(watched.supervisor.usable())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(waiting), 0.05)
+    watched.engine.may_start.set()
+    assert await asyncio.wait_for(waiting, 10) is watched.engine
+
+
+async def test_usable_waits_for_another_engine_after_a_death(watch: Watch) -> None:
+    """Also before the supervisor itself noticed it: the reply is the first to know."""
+    watched = watch()
+    watched.supervisor.start_in_background()
+    watched.supervisor.wait_ready(10)
+    for end in (watched.engine.die, lambda: watched.supervisor.restart("It hangs.")):
+        starts = watched.engine.starts
+        end()
+        await asyncio.wait_for(watched.supervisor.usable(), 10)
+        assert watched.engine.starts == starts + 1
+        assert watched.engine.is_healthy()
+
+
+async def test_usable_ends_when_the_engine_failed_for_good_or_is_stopped(watch: Watch) -> None:
+    watched = watch(REFUSAL)
+    watched.supervisor.start_in_background()
+    with pytest.raises(EngineFailedError, match="It is too large"):
+        await asyncio.wait_for(watched.supervisor.usable(), 10)
+    stopped = watch()
+    stopped.engine.may_start.clear()
+    stopped.supervisor.start_in_background()
+    waiting = asyncio.create_task(stopped.supervisor.usable())
+    await asyncio.to_thread(stopped.supervisor.stop)
+    with pytest.raises(EngineNotReadyError, match="not running"):
+        await asyncio.wait_for(waiting, 10)
+
+
+async def test_usable_waits_for_a_remote_engine_through_its_failures_and_can_be_cancelled(watch: Watch) -> None:
+    watched = watch(*[REFUSAL] * (MAX_FAILURES * 2), is_remote=True)
+    watched.supervisor.start_in_background()
+    assert await asyncio.wait_for(watched.supervisor.usable(), 10) is watched.engine
+    away = watch(REFUSAL, is_remote=True, back_off=NEVER)
+    away.supervisor.start_in_background()
+    waiting = asyncio.create_task(away.supervisor.usable())
+    await asyncio.to_thread(away.wait_for, "failed")
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+def test_a_remote_engine_in_doubt_is_asked_and_not_stopped(watch: Watch) -> None:
+    watched = watch(is_remote=True)
+    watched.supervisor.start_in_background()
+    watched.supervisor.wait_ready(10)
+    watched.supervisor.restart("It hangs.")
+    watched.wait_for("ready", times=2)
+    assert (watched.engine.starts, watched.engine.stops) == (2, 0)
 
 
 def test_a_remote_engine_is_tried_for_ever_and_shows_why(watch: Watch) -> None:
@@ -282,7 +405,8 @@ def test_a_listener_that_raises_stops_nobody(watch: Watch, caplog: pytest.LogCap
         raise ValueError("a listener's defect")
 
     watched = watch()
-    watched.supervisor._listeners = (broken, *watched.supervisor._listeners)
+    board = watched.supervisor._board
+    board._listeners = (broken, *board._listeners)
     watched.supervisor.start_in_background()
     watched.wait_for("ready")
     assert "listener" in caplog.text

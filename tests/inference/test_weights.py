@@ -194,12 +194,21 @@ def test_no_network_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert "network" in error.fix
 
 
-def test_a_full_disk_is_told(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        RuntimeError("Data processing error: No space left on device (os error 28)"),
+    ],
+    ids=["full", "quota", "in the other downloader"],
+)
+def test_a_full_disk_is_told(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     weights = Weights(MODEL, tmp_path)
     weights.configuration()
 
     def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise error
 
     monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
     assert "disk is full" in refused(weights).reason

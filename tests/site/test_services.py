@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from tests.scripted_server import ScriptedServer, reply
+from tests.services import RedisServer
 from tests.site_process import SiteProcess, free_port
 
 
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
-    port = free_port()
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        yield f"redis://127.0.0.1:{port}/0"
-        process.send_signal(signal.SIGTERM)
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server.url
+    server.stop()
 
 
 def postgresql_folder() -> Path:
@@ -64,6 +64,7 @@ import asyncio, sys
 from django.contrib.auth.models import User
 from chat import replies
 from chat.models import Conversation
+from chat.orders import Ask
 from inference.harmony import Effort
 from inference.supervisor import get_supervisor
 
@@ -72,7 +73,7 @@ conversation = Conversation.objects.create(owner=User.objects.get(username="ann"
 async def main():
     get_supervisor().start_in_background()
     await asyncio.to_thread(get_supervisor().wait_ready, 30)
-    await replies.submit(conversation, "Hello", Effort.LOW)
+    await replies.submit(conversation, Ask("Hello", Effort.LOW))
     while replies._tasks:
         await asyncio.sleep(0.01)
     answer = await conversation.messages.alast()

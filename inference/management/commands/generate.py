@@ -19,10 +19,12 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from inference.errors import BusyError, EngineError, InferenceError, PromptError
-from inference.generation import Facts, Generation, Outcome, Request, admit
+from inference.generation import Generation, admit
 from inference.harmony import Effort
 from inference.parser import Channel, Delta
-from inference.supervisor import Status, get_supervisor
+from inference.request import Facts, Outcome, Request
+from inference.status import Status
+from inference.supervisor import get_supervisor
 
 EXIT_FAILED, EXIT_USAGE, EXIT_NO_ENGINE, EXIT_BUSY, EXIT_STOPPED = 1, 2, 3, 4, 130
 

@@ -1,0 +1,182 @@
+"""What a person can order of the model: ask, edit, regenerate, continue, answer now.
+
+Each order knows what it asks of the engine (`request`), and what it saves as the answer begins
+(`begin`). Synchronous; knows nothing of running replies or pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from django.db import transaction
+from django.utils import timezone
+
+from chat import recovery, turns
+from chat.models import Conversation, Message, Role, Status, TokenIdsField
+from inference.errors import BusyError, InferenceError
+from inference.generation import Generation
+from inference.harmony import Effort, RenderedPrompt
+from inference.request import Continuation, Facts, Request
+
+
+class OrderError(InferenceError):
+    """The order does not fit to what is saved."""
+
+
+class AlreadySavedError(OrderError):
+    """This very prompt was sent before, and saved."""
+
+    def __init__(self) -> None:
+        super().__init__("This prompt was saved already.")
+
+
+class Order(Protocol):
+    def request(self, conversation: Conversation) -> Request | Continuation:
+        """What is asked of the engine, from the conversation as it is now. Raises OrderError."""
+
+    def begin(self, seen: Conversation, generation: Generation) -> Message:
+        """Save the running answer in one transaction; it becomes the conversation's leaf.
+
+        Raises BusyError if the conversation has moved on since it was `seen`, or an answer runs in it.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A new prompt: at the end, or as another version of the prompt that it `edits`.
+
+    One `key` is taken once in a conversation, however often it is sent.
+    """
+
+    prompt: str
+    effort: Effort
+    key: str = ""
+    edits: int | None = None
+
+    def request(self, conversation: Conversation) -> Request:
+        if self._is_saved(conversation):
+            raise AlreadySavedError
+        conversation.refresh_from_db()
+        parent = self._parent(conversation)
+        history = turns.history(conversation, parent) if parent else []
+        return Request(self.prompt, timezone.localdate(), history, self.effort)
+
+    def begin(self, seen: Conversation, generation: Generation) -> Message:
+        with _locked(seen) as conversation:
+            if self._is_saved(conversation):
+                raise AlreadySavedError
+            asked = conversation.messages.create(
+                parent_id=self._parent(conversation), role=Role.USER, text=self.prompt, key=self.key
+            )
+            conversation.title = conversation.title or turns.title_of(self.prompt)
+            return turns.begin_answer(conversation, asked, self.effort, generation)
+
+    def _is_saved(self, conversation: Conversation) -> bool:
+        return bool(self.key) and conversation.messages.filter(key=self.key).exists()
+
+    def _parent(self, conversation: Conversation) -> int | None:
+        if self.edits is None:
+            return conversation.leaf_id
+        return message_of(conversation, self.edits, Role.USER).parent_id
+
+
+@dataclass(frozen=True, slots=True)
+class Regenerate:
+    """Another version of an answer, perhaps with another effort."""
+
+    message: int
+    effort: Effort | None = None
+
+    def request(self, conversation: Conversation) -> Request:
+        conversation.refresh_from_db()
+        asked, old = self._asked(conversation)
+        history = turns.history(conversation, asked.parent_id) if asked.parent_id else []
+        return Request(asked.text, timezone.localdate(), history, self._effort(old))
+
+    def begin(self, seen: Conversation, generation: Generation) -> Message:
+        with _locked(seen) as conversation:
+            asked, old = self._asked(conversation)
+            return turns.begin_answer(conversation, asked, self._effort(old), generation)
+
+    def _asked(self, conversation: Conversation) -> tuple[Message, Message]:
+        old = message_of(conversation, self.message, Role.ASSISTANT)
+        if old.parent is None:
+            raise OrderError("This answer has no prompt.")
+        return old.parent, old
+
+    def _effort(self, old: Message) -> Effort:
+        return self.effort or Effort(old.effort)
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """The last answer goes on from its exact tokens; with `answers_now` its thinking ends there."""
+
+    message: int
+    answers_now: bool = False
+
+    def request(self, conversation: Conversation) -> Continuation:
+        conversation.refresh_from_db()
+        answer = self._answer(conversation)
+        facts = Facts(**{name: getattr(answer, name) for name in turns.FACTS})
+        facts.total_seconds = facts.total_seconds or 0.0
+        prompt = RenderedPrompt(tuple(TokenIdsField.unpack(answer.prompt_token_ids)), answer.dropped_turns)
+        return Continuation(prompt, TokenIdsField.unpack(answer.token_ids), facts, self.answers_now)
+
+    def begin(self, seen: Conversation, generation: Generation) -> Message:
+        with _locked(seen) as conversation:
+            answer = self._answer(conversation)
+            values = {"status": Status.STREAMING, "error": "", "saved_at": timezone.now()}
+            conversation.messages.filter(pk=answer.pk).update(**values, max_tokens=generation.max_tokens)
+            conversation.updated_at = timezone.now()
+            conversation.save(update_fields=["updated_at"])
+        answer = conversation.path()[-1]
+        answer.thinking = answer.text = ""  # the generation says again what there is
+        return answer
+
+    def _answer(self, conversation: Conversation) -> Message:
+        answer = message_of(conversation, self.message, Role.ASSISTANT)
+        if answer.pk != conversation.leaf_id:
+            raise OrderError("Only the last answer can go on. Regenerate this one, or ask again.")
+        if answer.is_streaming:
+            raise BusyError
+        if not (answer.can_answer_now if self.answers_now else answer.can_continue):
+            raise OrderError("There is nothing to go on from in this answer. Regenerate it.")
+        return answer
+
+
+def show_version(conversation: Conversation, pk: int) -> None:
+    """Show message `pk` instead of its siblings, with what followed it most recently.
+
+    Raises OrderError, and BusyError while an answer runs in the conversation.
+    """
+    conversation.refresh_from_db()
+    with _locked(conversation) as locked:
+        leaf = message_of(locked, pk)
+        while child := leaf.children.order_by("pk").last():
+            leaf = child
+        locked.leaf = leaf
+        locked.save(update_fields=["leaf"])
+
+
+def message_of(conversation: Conversation, pk: int, role: Role | None = None) -> Message:
+    """Raises OrderError when the conversation has no such message."""
+    message = conversation.messages.filter(pk=pk).first()
+    if message is None or role not in (None, message.role):
+        raise OrderError("This message is gone. Reload the page.")
+    return message
+
+
+@contextmanager
+def _locked(seen: Conversation) -> Iterator[Conversation]:
+    """The conversation for the length of a transaction, if it is still as it was `seen`."""
+    recovery.mark_abandoned()
+    with transaction.atomic():
+        conversation = Conversation.objects.select_for_update().get(pk=seen.pk)
+        leaf = conversation.leaf
+        if conversation.leaf_id != seen.leaf_id or (leaf is not None and leaf.is_streaming):
+            raise BusyError
+        yield conversation

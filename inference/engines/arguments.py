@@ -1,0 +1,77 @@
+"""vLLM's engine arguments: what fits gpt-oss and this machine, under what the administrator says.
+
+vLLM is imported inside functions only: it takes seconds.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+
+from inference.errors import EngineFailedError
+from inference.weights import Weights
+
+CPU_FEATURES = Path("/proc/cpuinfo")
+
+
+def engine_arguments(
+    weights: Weights, folder: Path, engine_args: Mapping[str, object], is_cpu: bool
+) -> dict[str, object]:
+    """Return vLLM's engine arguments; the administrator's own win over every default."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    arguments: dict[str, object] = {
+        "model": str(folder),
+        "served_model_name": weights.model,
+        "skip_tokenizer_init": True,
+        "enable_prefix_caching": True,
+    }
+    if is_cpu:
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        arguments |= {"distributed_executor_backend": "uni", "enforce_eager": True}
+        # A prompt prefilled in pieces and a seed together kill vLLM 0.32 on a CPU: it rewinds the
+        # generator of random numbers by an offset, which the CPU's does not have.
+        arguments["enable_chunked_prefill"] = False
+    if is_cpu and weights.is_demo:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    return {**arguments, **engine_args}
+
+
+def check_names(engine_args: Mapping[str, object]) -> None:
+    """Raise EngineFailedError for a name that vLLM does not know."""
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    known = [field.name for field in fields(AsyncEngineArgs)]
+    for name in engine_args:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise EngineFailedError(
+                f"VLLM_ENGINE_ARGS has an unknown argument {name!r}.",
+                f"Did you mean {close[0]!r}?" if close else "The names are those of vLLM's engine arguments.",
+            )
+
+
+def runs_on_cpu() -> bool:
+    """Raises EngineFailedError where vLLM finds nothing to run on."""
+    from vllm.platforms import current_platform
+
+    if not current_platform.device_type:
+        raise EngineFailedError(
+            "vLLM finds no GPU.", "Check nvidia-smi; without a GPU: pip install -r requirements/cpu.txt."
+        )
+    return bool(current_platform.is_cpu())
+
+
+def check_cpu(configuration: Mapping[str, object]) -> None:
+    """Refuse what cannot run here before gigabytes are downloaded for it. Raises EngineFailedError."""
+    quantization = configuration.get("quantization_config")
+    if not isinstance(quantization, dict) or quantization.get("quant_method") != "mxfp4":
+        return
+    if "amx_tile" not in CPU_FEATURES.read_text(encoding="utf-8"):
+        raise EngineFailedError(
+            "The MXFP4 weights of gpt-oss need a GPU, or a CPU with AMX.",
+            "Set MODEL_NAME=demo, use a machine with a GPU, or a vLLM server (ENGINE=vllm-server).",
+        )

@@ -1,0 +1,67 @@
+"""What a vLLM server says it serves; asking is also how to learn whether it is well."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+
+from inference.engine import EngineFacts
+from inference.errors import EngineFailedError
+
+CONNECT_SECONDS = 5.0
+
+
+def without_password(url: str) -> str:
+    """The address as it may be shown."""
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
+def served_model(url: str, headers: dict[str, str], configured: str, timeout_seconds: float) -> EngineFacts:
+    """Ask the server for its models and return the one to use; blocks. Raises EngineFailedError."""
+    where = f"The vLLM server at {without_password(url)}"
+    try:
+        response = httpx.get(
+            f"{url}/v1/models",
+            headers=headers,
+            timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
+            trust_env=False,
+        )
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:  # the settings
+        raise EngineFailedError(
+            f"{where} cannot be asked: {error}", "Check VLLM_SERVER_URL and VLLM_SERVER_API_KEY."
+        ) from error
+    except httpx.ReadTimeout as error:  # the server: it hangs, or has far too much to do
+        raise EngineFailedError(
+            f"{where} does not answer within {timeout_seconds:.0f} s.", "Look at its log; restart it if it hangs."
+        ) from error
+    except httpx.HTTPError as error:  # the server or the network
+        raise EngineFailedError(
+            f"{where} cannot be reached: {str(error) or type(error).__name__}.", "Start it, or check VLLM_SERVER_URL."
+        ) from error
+    if response.status_code in (401, 403):
+        raise EngineFailedError(f"{where} refuses the key.", "Check VLLM_SERVER_API_KEY.")
+    if response.status_code != httpx.codes.OK:
+        raise EngineFailedError(
+            f"{where} answers {response.status_code} to /v1/models.", "Check VLLM_SERVER_URL: is it a vLLM server?"
+        )
+    return _chosen(_models(response, where), configured, where)
+
+
+def _models(response: httpx.Response, where: str) -> dict[str, int | None]:
+    """Return the names of the served models and their lengths."""
+    try:
+        models = {str(each["id"]): each.get("max_model_len") for each in response.json()["data"]}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise EngineFailedError(f"{where} does not answer like a vLLM server.", "Check VLLM_SERVER_URL.") from error
+    return {name: length if isinstance(length, int) else None for name, length in models.items()}
+
+
+def _chosen(models: dict[str, int | None], configured: str, where: str) -> EngineFacts:
+    if configured in models:
+        return EngineFacts(configured, models[configured])
+    if len(models) == 1:
+        ((name, length),) = models.items()
+        return EngineFacts(name, length)
+    served = ", ".join(models) or "none"
+    raise EngineFailedError(f"{where} does not serve {configured}.", f"Set MODEL_NAME to a model it serves: {served}.")

@@ -1,0 +1,102 @@
+"""What is asked of the model, and what is known of its answer. Knows nothing of how it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from django.conf import settings
+
+from inference import demo
+from inference.engine import Sampling
+from inference.harmony import Effort, RenderedPrompt, Turn
+from inference.weights import DEMO
+
+SHORTEST_RATED_SECONDS = 0.05
+
+
+def is_demo() -> bool:
+    return bool(settings.MODEL_NAME == DEMO)
+
+
+def recommended_temperature() -> float:
+    """The model's own."""
+    return demo.TEMPERATURE if is_demo() else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of the model. `history` is oldest first; `max_tokens` counts output tokens."""
+
+    prompt: str
+    today: date
+    history: Sequence[Turn] = ()
+    effort: Effort = Effort.LOW
+    instructions: str = ""
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+
+    def sampling(self) -> Sampling:
+        """With the model's own recommendation where nothing is asked for."""
+        return Sampling(
+            max_tokens=settings.DEFAULT_MAX_TOKENS if self.max_tokens is None else self.max_tokens,
+            temperature=recommended_temperature() if self.temperature is None else self.temperature,
+            top_p=1.0 if self.top_p is None else self.top_p,
+            seed=self.seed,
+        )
+
+
+class Outcome(StrEnum):
+    """How a generation ended; exactly one."""
+
+    COMPLETE = "complete"
+    LENGTH = "length"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+def tokens_per_second(tokens: int, first_token_seconds: float | None, total_seconds: float | None) -> float | None:
+    """The rate after the first token; None where too little time passed to tell."""
+    if first_token_seconds is None or total_seconds is None or tokens < 2:
+        return None
+    seconds = total_seconds - first_token_seconds
+    return (tokens - 1) / seconds if seconds > SHORTEST_RATED_SECONDS else None
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known of a running or ended generation; seconds count from the request to the engine."""
+
+    thinking_tokens: int = 0
+    answer_tokens: int = 0
+    first_token_seconds: float | None = None
+    thinking_seconds: float | None = None
+    total_seconds: float = 0.0
+    is_malformed: bool = False
+    outcome: Outcome | None = None
+    error: str = ""
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        tokens = self.thinking_tokens + self.answer_tokens
+        return tokens_per_second(tokens, self.first_token_seconds, self.total_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """An answer to go on with, from its exact tokens: in its thinking, or (`answers_now`) with its answer.
+
+    `facts` are those of what was written so far.
+    """
+
+    prompt: RenderedPrompt
+    token_ids: Sequence[int]
+    facts: Facts
+    answers_now: bool = False
+
+    def sampling(self) -> Sampling:
+        return Sampling(settings.DEFAULT_MAX_TOKENS, recommended_temperature())

@@ -1,0 +1,239 @@
+"""What can break under a running answer; the engine is scripted, the faults are real connections that end or hang."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import timedelta
+from typing import cast
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+from pytest_django import Settings
+
+from chat import broadcast, consumers, recovery, replies
+from chat.models import Conversation, Message, Role, Status, TokenIdsField
+from inference import generation
+from inference.gate import get_gate
+from inference.supervisor import get_supervisor
+from tests.chat.conftest import until
+from tests.chat.open_page import answer_of, page_of
+from tests.scripted_server import ScriptedServer, harmony, reply
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DONE = 'assistant" data-status="complete"'
+FAILED = 'assistant" data-status="failed"'
+HALF = harmony("<|channel|>final<|message|>Half an ans")
+
+
+@pytest.fixture(autouse=True)
+def quick_recovery(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "RECOVERY_SECONDS", 0.05)
+
+
+async def test_an_answer_outlives_its_engine(scripted: ScriptedServer, ann: User, conversation: Conversation) -> None:
+    scripted.enqueue(HALF, finish_reason=None)
+    scripted.enqueue(harmony("wer"), finish_reason=None)
+    scripted.enqueue(harmony(", whole.<|return|>"))
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        assert "Half an answer, whole." in await page.until(DONE)
+    answer = await answer_of(conversation)
+    assert (answer.text, answer.error) == ("Half an answer, whole.", "")
+    prompts = [cast(list[int], request["prompt"]) for request in scripted.requests]
+    assert prompts[1] == prompts[0] + HALF
+    assert prompts[2] == prompts[1] + harmony("wer")
+    assert [request["max_tokens"] for request in scripted.requests][1] == 1000 - len(HALF)
+
+
+async def test_an_engine_that_dies_again_and_again_leaves_its_words_and_a_reason(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    for _ in range(3):
+        scripted.enqueue(HALF, finish_reason=None)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        end = await page.until(FAILED)
+        assert "broke off" in end
+        assert 'data-action="continue"' in end
+        assert not get_gate().is_full
+        scripted.enqueue(harmony("wer.<|return|>"))
+        await page.act("continue", (await answer_of(conversation)).pk)
+        await page.until(DONE)
+    assert (await answer_of(conversation)).text.endswith("Half an answer.")
+    assert len(scripted.requests) == 4
+
+
+async def test_an_engine_that_answers_500(scripted: ScriptedServer, ann: User, conversation: Conversation) -> None:
+    for _ in range(3):
+        scripted.enqueue([], status=500)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until(FAILED)
+        assert not get_gate().is_full
+        await page.act("regenerate", (await answer_of(conversation)).pk)
+        await page.until(DONE)
+    assert await conversation.messages.filter(role=Role.USER).acount() == 1
+
+
+@pytest.mark.parametrize("written", [0, len(HALF)], ids=["no first token", "no next token"])
+async def test_a_silent_engine_is_given_up_with_its_words_kept(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, settings: Settings, written: int
+) -> None:
+    settings.FIRST_TOKEN_TIMEOUT = settings.NEXT_TOKEN_TIMEOUT = 1
+    hold = threading.Event()
+    scripted.enqueue([*HALF, *HALF], hold=hold, hold_at=written)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        assert "wrote nothing for 1 seconds" in await page.until(FAILED)
+        assert not get_gate().is_full
+        await until(lambda: scripted.dropped == 1)
+        answer = await answer_of(conversation)
+        assert answer.text == ("Half an ans" if written else "")
+        assert answer.can_continue == bool(written)
+        await asyncio.to_thread(get_supervisor().wait_ready, 20)
+        await page.ask("Hello again")
+        await page.until(DONE)
+
+
+async def test_stop_ends_the_wait_for_an_engine_that_died(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "RECOVERY_SECONDS", 3600)
+    scripted.enqueue(HALF, finish_reason=None)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until("Half an ans")
+        answer = await answer_of(conversation)
+        reply_ = next(iter(replies._running))
+        await until(lambda: reply_.generation is not None and reply_.generation._waiting is not None)
+        await page.stop(answer.pk)
+        await page.until('assistant" data-status="stopped"')
+    assert (await answer_of(conversation)).text == "Half an ans"
+    assert not get_gate().is_full
+
+
+async def test_a_server_that_is_gone_for_good_is_given_up_in_time(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, settings: Settings
+) -> None:
+    settings.FIRST_TOKEN_TIMEOUT = 2
+    hold = threading.Event()
+    scripted.enqueue([*HALF, *HALF], hold=hold, hold_at=len(HALF))
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until("Half an ans")
+        await asyncio.to_thread(scripted.stop)
+        await page.until(FAILED)
+    answer = await answer_of(conversation)
+    assert answer.text == "Half an ans"
+    assert answer.error
+    assert not get_gate().is_full
+
+
+async def test_a_server_that_comes_back_goes_on(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    scripted.enqueue([*HALF, *HALF], hold=threading.Event(), hold_at=len(HALF))
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until("Half an ans")
+        port = scripted.port
+        await asyncio.to_thread(scripted.stop)
+        await until(lambda: get_supervisor().status.state == "failed")
+        scripted.enqueue(harmony("wer.<|return|>"))
+        await asyncio.to_thread(scripted.start, port)
+        assert "Half an answer." in await page.until(DONE)
+
+
+async def test_what_a_server_wrote_last_is_saved_as_it_ends(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "CHECKPOINT_SECONDS", 3600)
+    hold = threading.Event()
+    scripted.enqueue([*HALF, *harmony("wer.<|return|>")], hold=hold, hold_at=len(HALF))
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until("Half an ans")
+        assert (await answer_of(conversation)).text == ""
+        await asyncio.to_thread(replies.save_before_exit)
+        answer = await answer_of(conversation)
+        assert (answer.text, answer.status) == ("Half an ans", Status.INTERRUPTED)
+        assert TokenIdsField.unpack(answer.token_ids) == HALF
+        hold.set()
+        await until(lambda: not replies._running)
+
+
+async def abandoned_answer(conversation: Conversation, silent_seconds: float) -> Message:
+    asked = await conversation.messages.acreate(role=Role.USER, text="Hello")
+    answer = await conversation.messages.acreate(
+        parent=asked, role=Role.ASSISTANT, text="Half", status=Status.STREAMING
+    )
+    await Conversation.objects.filter(pk=conversation.pk).aupdate(leaf=answer)
+    saved_at = timezone.now() - timedelta(seconds=silent_seconds)
+    await Message.objects.filter(pk=answer.pk).aupdate(saved_at=saved_at)
+    return answer
+
+
+async def test_an_open_page_learns_that_its_answer_was_abandoned(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(recovery, "watch", recovery.Watch())
+    monkeypatch.setattr(recovery, "ABANDONED_SECONDS", 0.5)
+    await abandoned_answer(conversation, 9)
+    async with page_of(ann, conversation) as page:
+        await page.until('data-status="streaming"') if "streaming" not in page.html else None
+        assert "Half" in await page.until('data-status="interrupted"')
+
+
+async def test_an_answer_whose_end_got_lost_is_looked_after(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "HEARTBEAT_SECONDS", 0.2)
+    publish = broadcast.publish
+
+    async def leaky(conversation_id: object, event: broadcast.Frame) -> None:
+        if event["type"] != "snapshot":
+            await publish(conversation_id, event)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(broadcast, "publish", leaky)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until(DONE)
+        await page.until('id="heartbeat"')
+
+
+async def test_a_page_that_missed_a_whole_turn_catches_up(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, is_open = broadcast.publish, False
+
+    async def shut(conversation_id: object, event: broadcast.Frame) -> None:
+        if is_open:
+            await publish(conversation_id, event)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(broadcast, "publish", shut)
+    scripted.enqueue(reply("", "Missed."))
+    scripted.enqueue(reply("", "Seen."))
+    async with page_of(ann, conversation) as page:
+        await page.ask("One")
+        await until(lambda: len(scripted.requests) == 1 and not replies._tasks)
+        is_open = True
+        await page.ask("Two")
+        await page.until("Seen.")
+    assert "Missed." in page.html
+
+
+async def test_an_answer_that_ended_is_not_shown_again(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "HEARTBEAT_SECONDS", 0.05)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until(DONE)
+        shown = len(page.frames)
+        for _ in range(4):
+            await page.until('id="heartbeat"')
+    assert not [frame for frame in page.frames[shown:] if "<article" in frame]
