@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
 .NOTPARALLEL:
-.PHONY: help run test lint fix bench ci venv programs
+.PHONY: help run test lint fix bench soak ci venv programs
 
 help:
 	@echo "make run    serve http://localhost:8000 (HOST=, PORT=)"
@@ -22,6 +22,7 @@ help:
 	@echo "make lint   ruff and mypy"
 	@echo "make fix    let ruff format and repair"
 	@echo "make bench  what the site costs beside the bare engine (ARGS= goes to it: --quick, --only, --rounds)"
+	@echo "make soak   500 replies in a row: what do they leave in the server? (ARGS= goes to it: --replies, --redis)"
 	@echo "make ci     lint and test"
 
 run: venv
@@ -54,6 +55,10 @@ fix: venv
 bench: venv programs
 	@ENGINE=vllm $(install) base engine dev
 	@$(python) -m tests.bench $(ARGS)
+
+soak: venv programs
+	@ENGINE=vllm $(install) base engine dev
+	@$(python) -m tests.soak $(ARGS)
 
 ci: lint test
 

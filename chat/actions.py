@@ -2,13 +2,55 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable
+
 from channels.db import database_sync_to_async
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import DatabaseError
 
 from chat import broadcast, orders, replies
 from chat.forms import ActionForm
 from chat.models import Conversation
+from inference.errors import BusyError, EngineError, EngineNotReadyError, GateUnreachableError, InferenceError
 from inference.supervisor import get_supervisor
+
+logger = logging.getLogger(__name__)
+
+
+class RefusedError(Exception):
+    """What a person asked for is not done; the text says why, `status` says it in HTTP's words.
+
+    `retry_after_seconds`: it may be done later, as it is.
+    """
+
+    def __init__(self, text: str, status: int, retry_after_seconds: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+
+
+async def heed(ordered: Awaitable[object]) -> None:
+    """Await what a person ordered. Raises RefusedError, and AlreadySavedError, which is no refusal."""
+    try:
+        await ordered
+    except orders.AlreadySavedError:
+        raise
+    except BusyError as error:
+        raise RefusedError(str(error), 429, error.retry_after_seconds) from error
+    except InferenceError as error:
+        is_later = isinstance(error, EngineError | GateUnreachableError)
+        is_soon = isinstance(error, EngineNotReadyError)
+        raise RefusedError(str(error), 503 if is_later else 400, 5 if is_soon else None) from error
+    except Conversation.DoesNotExist as error:
+        text = "This conversation was deleted. Copy your prompt and start a new one."
+        raise RefusedError(text, 404) from error
+    except DatabaseError as error:
+        logger.exception("What a person asked for could not be saved.")
+        raise RefusedError("This could not be saved. Nothing is lost: try again.", 503) from error
+    except Exception as error:  # ours, or the channel layer's; without an answer a page would ask again and again
+        logger.exception("What a person asked for failed.")
+        raise RefusedError("The server failed at this. Nothing is lost; its log tells more.", 500) from error
 
 
 async def act(conversation: Conversation, user: AbstractBaseUser | AnonymousUser, form: ActionForm) -> None:

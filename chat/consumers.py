@@ -6,25 +6,26 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable
+from contextlib import suppress
 from typing import cast
 from urllib.parse import parse_qs
 from uuid import UUID
 
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+from autobahn.exception import Disconnected
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore
-from django.db import DatabaseError
 from django.http import HttpRequest
 
 from chat import actions, broadcast, fragments, recovery, replies
+from chat.actions import RefusedError
 from chat.following import Following, Step
 from chat.forms import ActionForm, PromptForm
-from chat.models import Conversation, Message
+from chat.models import Conversation, Status
 from chat.orders import AlreadySavedError
-from inference.errors import BusyError, EngineNotReadyError, InferenceError
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +37,15 @@ LOOK_SECONDS, LOOK_ALWAYS = 60.0, 0.0
 """How old the knowledge may be that the person is logged in, while frames are forwarded and on a prompt."""
 
 
-class RefusedError(Exception):
-    """What the page asked for is not done; the text says why, for its reader."""
-
-
 class ConversationConsumer(AsyncWebsocketConsumer):
     """Frames are forwarded in order; after a gap a snapshot is asked for and frames wait for it."""
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        self.pulse: asyncio.Task[None] | None = None
+        try:
+            await super().__call__(scope, receive, send)  # type: ignore[arg-type]  # a name of the stubs alone
+        finally:  # also after an error, which the page answers by connecting again
+            await self._leave()
 
     async def connect(self) -> None:
         await self.accept()
@@ -49,7 +53,6 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         self.asked_at = 0.0
         self.looked_at = time.monotonic()
         self.was_put_off = False
-        self.pulse: asyncio.Task[None] | None = None
         self.user = cast(AbstractBaseUser | AnonymousUser, self.scope["user"])
         if not self.user.is_authenticated:
             await self.close(NOT_LOGGED_IN)
@@ -60,14 +63,13 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             return
         self.conversation = conversation
         broadcast.watch()
-        recovery.watch.start()
         await self.channel_layer.group_add(broadcast.conversation_group(conversation.pk), self.channel_name)
         await self.channel_layer.group_add(broadcast.SITE_GROUP, self.channel_name)
         query = parse_qs(self.scope["query_string"].decode("ascii", "replace"))
         await self._catch_up(seen=query.get("seen", [""])[0])
         self.pulse = asyncio.create_task(self._beat())
 
-    async def disconnect(self, code: int) -> None:
+    async def _leave(self) -> None:
         if self.pulse:
             self.pulse.cancel()
         if hasattr(self, "conversation"):
@@ -75,6 +77,12 @@ class ConversationConsumer(AsyncWebsocketConsumer):
                 broadcast.conversation_group(self.conversation.pk), self.channel_name
             )
             await self.channel_layer.group_discard(broadcast.SITE_GROUP, self.channel_name)
+
+    async def send(  # type: ignore[override]  # as the class above it does
+        self, text_data: str | None = None, bytes_data: bytes | None = None, close: bool = False
+    ) -> None:
+        with suppress(Disconnected):  # the page was closed just now, which is no error
+            await super().send(text_data, bytes_data, close)
 
     # From the page
 
@@ -98,10 +106,11 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             await self.send(fragments.alert(form.error_text()))
             return
         try:
-            await self._heed(replies.submit(self.conversation, form.order()))
+            await actions.heed(replies.submit(self.conversation, form.order()))
         except AlreadySavedError:  # sent again because the page never heard of the first time
             await self._catch_up(seen="")
         except RefusedError as refused:
+            self.was_put_off = refused.retry_after_seconds is not None
             await self.send(fragments.alert(str(refused)))
             return
         await self.send(fragments.prompt_key() + fragments.alert())
@@ -111,29 +120,11 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             await self.send(fragments.alert(form.error_text()))
             return
         try:
-            await self._heed(actions.act(self.conversation, self.user, form))
+            await actions.heed(actions.act(self.conversation, self.user, form))
         except RefusedError as refused:
             await self.send(fragments.alert(str(refused)))
         else:
             await self.send(fragments.alert())
-
-    async def _heed(self, ordered: Awaitable[object]) -> None:
-        """Raises RefusedError, AlreadySavedError."""
-        try:
-            await ordered
-        except AlreadySavedError:
-            raise
-        except InferenceError as error:
-            self.was_put_off = isinstance(error, BusyError | EngineNotReadyError)
-            raise RefusedError(str(error)) from error
-        except DatabaseError as error:
-            logger.exception("What the page asked for could not be saved.")
-            raise RefusedError("This could not be saved. Nothing is lost: try again.") from error
-        except Conversation.DoesNotExist as error:
-            raise RefusedError("This conversation was deleted. Copy your prompt and start a new one.") from error
-        except Exception as error:  # ours; without an answer the page would send it again and again
-            logger.exception("What the page asked for failed.")
-            raise RefusedError("The server failed at this. Nothing is lost; its log tells more.") from error
 
     # From the channel layer
 
@@ -175,7 +166,11 @@ class ConversationConsumer(AsyncWebsocketConsumer):
 
     async def _catch_up(self, seen: str) -> None:
         """Show the conversation as saved, unless the page has `seen` it so; then what runs, live."""
-        html, leaf, is_running = await self._render(seen)
+        try:
+            html, leaf, is_running = await self._render(seen)
+        except Conversation.DoesNotExist:
+            await self.close(NOT_FOUND)
+            return
         self.following.begin(leaf, is_running=is_running)
         self.asked_at = 0.0
         await self.send(html + self._engine_status())
@@ -190,7 +185,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             await broadcast.ask_for_snapshot(self.following.leaf, self.channel_name)
 
     async def _beat(self) -> None:
-        """A sign of life for the page, and a look at an answer that is followed but not heard of."""
+        """A sign of life for the page, and a look whether it has missed anything."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             if not await self._may_go_on():
@@ -198,17 +193,25 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             try:
                 await self._look_after()
             except Exception:  # the database's or the layer's fault; the next beat looks again
-                logger.exception("A running answer could not be looked after.")
+                logger.exception("A page could not be looked after.")
             await self.send(fragments.heartbeat())
 
     async def _look_after(self) -> None:
-        if not self.following.is_running or self.following.silent_seconds < HEARTBEAT_SECONDS:
+        """Frames and moves may get lost; what is saved tells. A quiet reply is asked how far it is."""
+        following = self.following
+        if following.silent_seconds < HEARTBEAT_SECONDS:
             return
-        message = await self._message(self.following.leaf)
-        if message is None or not message.is_streaming:
+        if await self._saved_state() != (following.leaf, following.is_running):
             await self._catch_up(seen="")
-        else:
+        elif following.is_running:
             await self._ask_for_snapshot()
+
+    @database_sync_to_async
+    def _saved_state(self) -> tuple[int, bool] | None:
+        """The leaf and whether it runs; None for a conversation that is gone."""
+        recovery.mark_abandoned()
+        shown = Conversation.objects.filter(pk=self.conversation.pk).values_list("leaf_id", "leaf__status").first()
+        return shown and (shown[0] or 0, shown[1] == Status.STREAMING)
 
     @database_sync_to_async
     def _render(self, seen: str) -> tuple[str, int, bool]:
@@ -220,6 +223,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         html = fragments.actions(running)
         if seen != fragments.state_of(path):
             html = fragments.messages(path) + html
+            html += fragments.sidebar_item(self.conversation) if path else ""
         return html, leaf.pk if leaf else 0, running is not None
 
     # Whose page it is
@@ -246,7 +250,3 @@ class ConversationConsumer(AsyncWebsocketConsumer):
     @database_sync_to_async
     def _load(self, pk: UUID) -> Conversation | None:
         return Conversation.objects.for_user(self.user).filter(pk=pk).first()
-
-    @database_sync_to_async
-    def _message(self, pk: int) -> Message | None:
-        return self.conversation.messages.without_token_ids().filter(pk=pk).first()

@@ -52,9 +52,16 @@ class Following:
                 return Step.DROP
             if sequence > self._sequence + 1 or self._is_waiting:
                 return Step.ASK
-        elif sequence != 1 or event["after"] not in (None, self.leaf):
+        elif not self._fits(event):
             return Step.ASK if event["message"] == self.leaf and self.is_running else Step.CATCH_UP
         return self._follow(event)
+
+    def _fits(self, event: Frame) -> bool:
+        """Whether the page, as it is, can begin to follow another reply with this."""
+        if event["sequence"] != 1 or event["after"] not in (None, self.leaf):
+            return False
+        # A turn after an answer whose end the page has missed would leave that unfinished.
+        return event["after"] is None or not self.is_running
 
     def snapshot(self, event: Frame) -> Step:
         self._heard_at = time.monotonic()

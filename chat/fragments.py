@@ -77,9 +77,14 @@ def heartbeat() -> str:
     return _render("heartbeat", is_oob=True)
 
 
-def sidebar_top(conversation: Conversation, *, is_new: bool) -> str:
+def sidebar_top(conversation: Conversation) -> str:
     """The conversation as the first of the list; cheap, however long the list is."""
-    return _render("sidebar_top", item=conversation, current=conversation, is_new=is_new)
+    return _render("sidebar_top", item=conversation, current=conversation)
+
+
+def sidebar_item(conversation: Conversation) -> str:
+    """The conversation where it is in the list; the page keeps a place for one that is not listed yet."""
+    return _render("sidebar_item", item=conversation, current=conversation, is_oob=True)
 
 
 def engine_status(*, is_staff: bool) -> str:
@@ -91,8 +96,14 @@ def can_answer() -> bool:
 
 
 def state_of(path: Sequence[Message]) -> str:
-    """What a page has shown, as far as a change can be told from it: the last message and its status."""
-    return f"{path[-1].pk}-{path[-1].status}" if path else "empty"
+    """What a page has shown, as far as a change can be told from it: the last message, its status and its age.
+
+    Not the age of a running one: its snapshot comes anyhow.
+    """
+    if not path:
+        return "empty"
+    last = path[-1]
+    return f"{last.pk}-{last.status}" + ("" if last.is_streaming else f"-{last.saved_at.timestamp():.6f}")
 
 
 def sidebar_context(user: AbstractBaseUser, current: Conversation | None) -> dict[str, object]:

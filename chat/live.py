@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Sequence
 
 from chat import broadcast, fragments
@@ -18,7 +17,7 @@ class LiveMessage:
 
     def __init__(self, message: Message) -> None:
         self.message = message
-        self._reply = uuid.uuid4().hex
+        self._reply = message.run
         self._sequence = 0
         self._pending: list[Delta] = []
         self._has_news = asyncio.Event()

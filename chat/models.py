@@ -145,6 +145,7 @@ class Message(models.Model):
     total_seconds = models.FloatField(null=True, blank=True)
     is_malformed = models.BooleanField(default=False, help_text="The model's Harmony was repaired.")
 
+    run = models.CharField(max_length=32, blank=True, editable=False, help_text="Which reply writes it, or did last.")
     key = models.CharField(max_length=64, blank=True, help_text="Sent with the prompt, so that it counts once.")
     prompt_token_ids = TokenIdsField(default=bytes, editable=False, help_text="Exactly what the model was sent.")
     token_ids = TokenIdsField(default=bytes, editable=False, help_text="Exactly what the model wrote.")

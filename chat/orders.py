@@ -33,6 +33,14 @@ class AlreadySavedError(OrderError):
         super().__init__("This prompt was saved already.")
 
 
+class StillAnsweringError(BusyError):
+    """One answer at a time in a conversation, whatever the gate's width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.args = ("The model is busy with an answer in this conversation. Stop it, or wait: your text is kept.",)
+
+
 class Order(Protocol):
     def request(self, conversation: Conversation) -> Request | Continuation:
         """What is asked of the engine, from the conversation as it is now. Raises OrderError."""
@@ -40,7 +48,7 @@ class Order(Protocol):
     def begin(self, seen: Conversation, generation: Generation) -> Message:
         """Save the running answer in one transaction; it becomes the conversation's leaf.
 
-        Raises BusyError if the conversation has moved on since it was `seen`, or an answer runs in it.
+        Raises OrderError if the conversation has changed since it was `seen`, BusyError if an answer runs in it.
         """
 
 
@@ -57,25 +65,29 @@ class Ask:
     edits: int | None = None
 
     def request(self, conversation: Conversation) -> Request:
-        if self._is_saved(conversation):
-            raise AlreadySavedError
         conversation.refresh_from_db()
+        self._free_key(conversation)
         parent = self._parent(conversation)
         history = turns.history(conversation, parent) if parent else []
         return Request(self.prompt, timezone.localdate(), history, self.effort)
 
     def begin(self, seen: Conversation, generation: Generation) -> Message:
         with _locked(seen) as conversation:
-            if self._is_saved(conversation):
-                raise AlreadySavedError
-            asked = conversation.messages.create(
-                parent_id=self._parent(conversation), role=Role.USER, text=self.prompt, key=self.key
-            )
+            key = self._free_key(conversation)
+            parent = self._parent(conversation)
+            asked = conversation.messages.create(parent_id=parent, role=Role.USER, text=self.prompt, key=key)
             conversation.title = conversation.title or turns.title_of(self.prompt)
             return turns.begin_answer(conversation, asked, self.effort, generation)
 
-    def _is_saved(self, conversation: Conversation) -> bool:
-        return bool(self.key) and conversation.messages.filter(key=self.key).exists()
+    def _free_key(self, conversation: Conversation) -> str:
+        """The key, or none if another prompt has it already; raises AlreadySavedError if this very prompt has."""
+        saved = conversation.messages.filter(key=self.key).first() if self.key else None
+        if saved is None:
+            return self.key
+        is_same_place = self.edits is None or saved.parent_id == self._parent(conversation)
+        if saved.text == self.prompt and is_same_place:
+            raise AlreadySavedError
+        return ""
 
     def _parent(self, conversation: Conversation) -> int | None:
         if self.edits is None:
@@ -129,8 +141,8 @@ class Continue:
     def begin(self, seen: Conversation, generation: Generation) -> Message:
         with _locked(seen) as conversation:
             answer = self._answer(conversation)
-            values = {"status": Status.STREAMING, "error": "", "saved_at": timezone.now()}
-            conversation.messages.filter(pk=answer.pk).update(**values, max_tokens=generation.max_tokens)
+            values = {"status": Status.STREAMING, "error": "", "saved_at": timezone.now(), "run": turns.new_run()}
+            conversation.messages.filter(pk=answer.pk).update(**values)
             conversation.updated_at = timezone.now()
             conversation.save(update_fields=["updated_at"])
         answer = conversation.path()[-1]
@@ -142,7 +154,7 @@ class Continue:
         if answer.pk != conversation.leaf_id:
             raise OrderError("Only the last answer can go on. Regenerate this one, or ask again.")
         if answer.is_streaming:
-            raise BusyError
+            raise StillAnsweringError
         if not (answer.can_answer_now if self.answers_now else answer.can_continue):
             raise OrderError("There is nothing to go on from in this answer. Regenerate it.")
         return answer
@@ -155,10 +167,11 @@ def show_version(conversation: Conversation, pk: int) -> None:
     """
     conversation.refresh_from_db()
     with _locked(conversation) as locked:
-        leaf = message_of(locked, pk)
-        while child := leaf.children.order_by("pk").last():
-            leaf = child
-        locked.leaf = leaf
+        message_of(locked, pk)
+        newest_child = dict(locked.messages.order_by("pk").values_list("parent_id", "pk"))
+        while pk in newest_child:
+            pk = newest_child[pk]
+        locked.leaf_id = pk
         locked.save(update_fields=["leaf"])
 
 
@@ -177,6 +190,8 @@ def _locked(seen: Conversation) -> Iterator[Conversation]:
     with transaction.atomic():
         conversation = Conversation.objects.select_for_update().get(pk=seen.pk)
         leaf = conversation.leaf
-        if conversation.leaf_id != seen.leaf_id or (leaf is not None and leaf.is_streaming):
-            raise BusyError
+        if leaf is not None and leaf.is_streaming:
+            raise StillAnsweringError
+        if conversation.leaf_id != seen.leaf_id:
+            raise OrderError("This conversation has changed meanwhile, in another window perhaps. Look, and try again.")
         yield conversation

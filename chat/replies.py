@@ -12,6 +12,7 @@ import contextvars
 import logging
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
+from copy import copy
 
 from channels.db import database_sync_to_async
 from django.db import DatabaseError
@@ -29,7 +30,7 @@ CHECKPOINT_SECONDS = 0.8
 """So that, with the writing itself, a crash costs less than a second of text."""
 CANCEL_AGAIN_SECONDS = 0.05
 LISTEN_AGAIN_SECONDS = 1.0
-LAST_SAVE_PAUSES_SECONDS = (0.5, 2.0, 8.0)
+SAVE_AGAIN_SECONDS = 2.0
 
 Deltas = AsyncGenerator[list[Delta], None]
 
@@ -54,23 +55,30 @@ def _start(coroutine: Coroutine[None, None, None]) -> None:
     task.add_done_callback(_tasks.discard)
 
 
-@atexit.register
 def save_before_exit() -> None:
     """The server ends while answers run: each keeps its last words, and can go on after the restart."""
     for reply in list(_running):
         reply.interrupt()
 
 
+def _save_first_at_exit() -> None:
+    """What is registered last runs first: the engine's end takes seconds."""
+    atexit.unregister(save_before_exit)
+    atexit.register(save_before_exit)
+
+
 class Reply:
     """Runs one generation: publishes it live, checkpoints it, finishes it."""
 
     def __init__(self, conversation: Conversation, order: Order, admitted: asyncio.Future[Message]) -> None:
-        self.conversation = conversation
+        self.conversation = copy(conversation)  # what others reload meanwhile is another one
         self.order = order
         self.admitted = admitted
         self.message = Message()
         self.live = LiveMessage(self.message)
         self.generation: Generation | None = None
+        self.is_saved = False
+        """Whether nothing is left to save."""
 
     async def run(self) -> None:
         """Before the answer is admitted an error is the asker's; afterwards it becomes the outcome."""
@@ -80,26 +88,26 @@ class Reply:
                 # The engine begins while the turn is saved: the first token comes some milliseconds sooner.
                 first = asyncio.ensure_future(anext(stream, []))
                 try:
-                    beginning = await database_sync_to_async(self._begin)(generation)
-                except BaseException:
+                    await database_sync_to_async(self._begin)(generation)
+                    self.admitted.set_result(self.message)
+                    await self._stream(generation, first, stream)
+                finally:
                     first.cancel()
                     await asyncio.gather(first, return_exceptions=True)
-                    raise
-                self.admitted.set_result(self.message)
-                await self._stream(generation, beginning, first, stream)
         except Exception as error:
             if not self.admitted.done():
                 self.admitted.set_exception(error)
             else:
                 logger.exception("Answer %d broke.", self.message.pk)
         finally:
-            _running.discard(self)
+            self.admitted.cancel()  # where it was never decided
             if self.message.pk:
                 await self.live.publish_end()
+                await self._save_at_last()
+            _running.discard(self)
 
-    def _begin(self, generation: Generation) -> broadcast.Frame:
-        """Save the order; returns how pages show it."""
-        is_new = self.conversation.leaf_id is None
+    def _begin(self, generation: Generation) -> None:
+        """Save the order."""
         self.message = self.order.begin(self.conversation, generation)
         self.conversation = self.message.conversation
         self.live = LiveMessage(self.message)
@@ -107,7 +115,11 @@ class Reply:
         self._take(generation, generation.begun)
         self.live.gather()
         _running.add(self)
-        html = fragments.actions(self.message) + fragments.sidebar_top(self.conversation, is_new=is_new)
+        _save_first_at_exit()
+
+    def _beginning(self) -> broadcast.Frame:
+        """How pages show it."""
+        html = fragments.actions(self.message) + fragments.sidebar_top(self.conversation)
         shown, after = self._shown_beginning()
         return self.live.frame(shown + html, after)
 
@@ -123,9 +135,10 @@ class Reply:
                 return fragments.messages(self.conversation.path()), None
 
     def interrupt(self) -> None:
-        """Save what there is as interrupted; from outside of the event loop, which runs no more."""
-        if self.generation is None:
+        """Save what there is as interrupted; nothing is saved after this."""
+        if self.generation is None or self.is_saved:
             return
+        self.is_saved = True
         self.live.gather()
         if self.message.is_streaming:
             self.message.status = Status.INTERRUPTED
@@ -134,17 +147,16 @@ class Reply:
         except DatabaseError:  # nobody is left to try again: the last checkpoint stays
             logger.exception("Answer %d could not be saved at the end.", self.message.pk)
 
-    async def _stream(
-        self, generation: Generation, beginning: broadcast.Frame, first: asyncio.Future[list[Delta]], stream: Deltas
-    ) -> None:
+    async def _stream(self, generation: Generation, first: asyncio.Future[list[Delta]], stream: Deltas) -> None:
         """From the first frame to the saved outcome."""
-        helpers = [
-            asyncio.create_task(self._listen(generation)),
-            asyncio.create_task(self.live.flush_regularly()),
-            asyncio.create_task(self._checkpoint_regularly(generation)),
-        ]
+        helpers: list[asyncio.Task[None]] = []
         try:
-            await self.live.publish(beginning)
+            await self.live.publish(await database_sync_to_async(self._beginning)())
+            helpers = [
+                asyncio.create_task(self._listen(generation)),
+                asyncio.create_task(self.live.flush_regularly()),
+                asyncio.create_task(self._checkpoint_regularly()),
+            ]
             self._take(generation, await first)
             async for deltas in stream:
                 self._take(generation, deltas)
@@ -156,7 +168,7 @@ class Reply:
             await self._finish(generation)
 
     def _take(self, generation: Generation, deltas: list[Delta]) -> None:
-        turns.note(self.message, generation.facts)
+        turns.note(self.message, generation)
         self.live.take(deltas)
 
     async def _listen(self, generation: Generation) -> None:
@@ -186,29 +198,32 @@ class Reply:
         finally:
             await layer.group_discard(group, channel)
 
-    async def _checkpoint_regularly(self, generation: Generation) -> None:
+    async def _checkpoint_regularly(self) -> None:
         while True:
             await asyncio.sleep(CHECKPOINT_SECONDS)
             await self.live.flush()
-            await self._save(generation)
+            await self._save()
 
     async def _finish(self, generation: Generation) -> None:
-        """Give it its outcome, and save it even if the database needs a moment."""
+        """Give it its outcome."""
         self.live.gather()
         facts = generation.facts
-        turns.note(self.message, facts)
+        turns.note(self.message, generation)
         self.message.error = facts.error[:500]
         self.message.status = Status(facts.outcome or (Status.FAILED if facts.error else Status.INTERRUPTED))
-        for pause_seconds in LAST_SAVE_PAUSES_SECONDS:
-            if await self._save(generation):
-                return
-            await asyncio.sleep(pause_seconds)
-        await self._save(generation)
+        self.is_saved = await self._save()
 
-    async def _save(self, generation: Generation) -> bool:
-        turns.note(self.message, generation.facts)
+    async def _save_at_last(self) -> None:
+        """However long the database is away. The gate is free meanwhile."""
+        while not self.is_saved:
+            await asyncio.sleep(SAVE_AGAIN_SECONDS)
+            self.is_saved = await self._save()
+
+    async def _save(self) -> bool:
+        if self.is_saved or self.generation is None:
+            return True
         try:
-            await database_sync_to_async(turns.save)(self.message, generation.token_ids)
+            await database_sync_to_async(turns.save)(self.message, self.generation.token_ids)
         except Exception:  # the database's fault; the next checkpoint may succeed
             logger.exception("Answer %d could not be saved for now.", self.message.pk)
             return False

@@ -5,6 +5,7 @@ Synchronous; knows nothing of running replies or pages.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 
 from django.utils import timezone
@@ -12,7 +13,6 @@ from django.utils import timezone
 from chat.models import TITLE_CHARACTERS, Conversation, Message, Role, Status, TokenIdsField
 from inference.generation import Generation, model_name
 from inference.harmony import Effort, Turn
-from inference.request import Facts
 
 FACTS = (
     "thinking_tokens",
@@ -41,6 +41,7 @@ def begin_answer(conversation: Conversation, asked: Message, effort: Effort, gen
         parent=asked,
         role=Role.ASSISTANT,
         status=Status.STREAMING,
+        run=new_run(),
         effort=effort,
         model=model_name(),
         prompt_tokens=len(generation.prompt.token_ids),
@@ -56,17 +57,27 @@ def begin_answer(conversation: Conversation, asked: Message, effort: Effort, gen
     return answer
 
 
-def note(message: Message, facts: Facts) -> None:
+def new_run() -> str:
+    """What tells one running of a message from the next."""
+    return uuid.uuid4().hex
+
+
+def note(message: Message, generation: Generation) -> None:
+    """Take over what is known of the generation so far."""
+    message.max_tokens = generation.max_tokens
     for name in FACTS:
-        setattr(message, name, getattr(facts, name))
+        setattr(message, name, getattr(generation.facts, name))
 
 
 def save(message: Message, token_ids: Sequence[int]) -> None:
-    """Write what there is. A deleted conversation is no error: nothing is left to write to."""
-    names = ("status", "text", "thinking", "error", *FACTS)
+    """Write what there is.
+
+    Nothing is left to write to when the conversation was deleted, or another reply goes on with the message.
+    """
+    names = ("status", "text", "thinking", "error", "max_tokens", *FACTS)
     values = {name: getattr(message, name) for name in names}
     values |= {"saved_at": timezone.now(), "token_ids": TokenIdsField.pack(token_ids)}
-    Message.objects.filter(pk=message.pk).update(**values)
+    Message.objects.filter(pk=message.pk, run=message.run).update(**values)
 
 
 def title_of(prompt: str) -> str:

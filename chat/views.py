@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import aget_object_or_404, get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from chat import actions, broadcast, fragments, recovery, replies
+from chat.actions import RefusedError
 from chat.forms import ActionForm, PromptForm, RenameForm
 from chat.models import Conversation, EffortChoice, Message, Role
 from chat.orders import AlreadySavedError
 from chat.requests import UserRequest
-from inference.errors import BusyError, EngineError, GateUnreachableError, InferenceError
+
+logger = logging.getLogger(__name__)
 
 
 @login_required
@@ -49,11 +52,11 @@ async def prompt(request: UserRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         return await sync_to_async(_page)(request, shown, form.error_text(), 400)
     try:
-        await replies.submit(shown, form.order())
+        await actions.heed(replies.submit(shown, form.order()))
     except AlreadySavedError:  # the form was sent twice
         return redirect(shown)
-    except InferenceError as error:
-        return await _refused(request, shown, error)
+    except RefusedError as refused:
+        return await _refused(request, shown, refused)
     return redirect(shown)
 
 
@@ -67,16 +70,18 @@ async def act(request: UserRequest, pk: UUID) -> HttpResponse:
     if not form.is_valid():
         return await sync_to_async(_page)(request, shown, form.error_text(), 400)
     try:
-        await actions.act(shown, user, form)
-    except InferenceError as error:
-        return await _refused(request, shown, error)
+        await actions.heed(actions.act(shown, user, form))
+    except RefusedError as refused:
+        return await _refused(request, shown, refused)
     return redirect(shown)
 
 
-async def _refused(request: UserRequest, shown: Conversation, error: InferenceError) -> HttpResponse:
-    response = await sync_to_async(_page)(request, shown, str(error), _http_status(error))
-    if isinstance(error, BusyError):
-        response["Retry-After"] = str(error.retry_after_seconds)
+async def _refused(request: UserRequest, shown: Conversation, refused: RefusedError) -> HttpResponse:
+    if refused.status == 404:
+        raise Http404
+    response = await sync_to_async(_page)(request, shown, str(refused), refused.status)
+    if refused.retry_after_seconds is not None:
+        response["Retry-After"] = str(refused.retry_after_seconds)
     return response
 
 
@@ -99,6 +104,7 @@ async def delete(request: UserRequest, pk: UUID) -> HttpResponse:
     deleted = await aget_object_or_404(Conversation.objects.for_user(await request.auser()), pk=pk)
     await _stop(deleted)
     await deleted.adelete()
+    await broadcast.announce_move(pk)
     if request.htmx and str(pk) not in (request.htmx.current_url or ""):
         return await sync_to_async(_sidebar)(request)
     return HttpResponseClientRedirect("/") if request.htmx else redirect("chat:home")
@@ -106,13 +112,10 @@ async def delete(request: UserRequest, pk: UUID) -> HttpResponse:
 
 async def _stop(conversation: Conversation) -> None:
     async for message in conversation.messages.streaming():
-        await broadcast.stop(message.pk)
-
-
-def _http_status(error: InferenceError) -> int:
-    if isinstance(error, BusyError):
-        return 429
-    return 503 if isinstance(error, EngineError | GateUnreachableError) else 400
+        try:
+            await broadcast.stop(message.pk)
+        except Exception:  # the channel layer's fault: the answer ends by itself, and is saved nowhere
+            logger.exception("The answer of a deleted conversation could not be stopped.")
 
 
 def _page(request: UserRequest, shown: Conversation, alert: str = "", status: int = 200) -> HttpResponse:

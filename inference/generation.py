@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from typing import ClassVar
 
 from django.conf import settings
 
@@ -29,6 +31,7 @@ from inference.harmony import RenderedPrompt, render
 from inference.parser import Channel, Delta, Parser, final_channel_ids
 from inference.request import Continuation, Facts, Outcome, Request, is_demo
 from inference.supervisor import get_supervisor
+from inference.vocabulary import END
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +61,9 @@ class Generation:
     It runs in legs, each a request to the engine that goes on from the tokens so far: a new leg
     begins when the engine died and is well again, and when an answer is demanded of a thinking model.
     """
+
+    _heard_at: ClassVar[float] = -math.inf
+    """When the engine last gave a token to any generation: one that hangs gives none to any."""
 
     def __init__(self, engine: Engine, prompt: RenderedPrompt, sampling: Sampling) -> None:
         self.prompt = prompt
@@ -149,10 +155,12 @@ class Generation:
                     async with asyncio.timeout(limit_seconds):
                         tokens = await anext(stream, None)
                 except TimeoutError as error:  # the engine hangs, which nothing else would tell
-                    get_supervisor().restart(f"The engine wrote nothing for {limit_seconds} seconds.")
+                    if time.monotonic() - Generation._heard_at > limit_seconds:
+                        get_supervisor().restart(f"The engine wrote nothing for {limit_seconds} seconds.")
                     raise EngineHungError(limit_seconds) from error
                 if tokens is None:
                     return
+                Generation._heard_at = time.monotonic()
                 limit_seconds = settings.NEXT_TOKEN_TIMEOUT
                 self.facts.total_seconds = seconds_before + time.perf_counter() - started
                 if deltas := self._read(tokens):
@@ -188,8 +196,10 @@ class Generation:
     def _demand_answer(self) -> list[Delta]:
         """Close the thinking and open the answer, as if the model had."""
         self._wants_answer = False
-        while self.token_ids and self.token_ids[-1] in STOP_TOKEN_IDS:
-            self.token_ids.pop()
+        if self.token_ids and self.token_ids[-1] in STOP_TOKEN_IDS:  # the model thought that this was all
+            self.token_ids[-1] = END
+            if self.token_ids[-2:] == [END, END]:
+                self.token_ids.pop()
         self._parser = Parser(self.token_ids)
         ids = final_channel_ids(self.token_ids)
         self.token_ids.extend(ids)
@@ -218,6 +228,7 @@ class Generation:
         if self.facts.error:
             return Outcome.FAILED
         if self._finish_reason == "length":
+            self._limit = len(self.token_ids)  # or less, where the model's window is full
             return Outcome.LENGTH
         if not self._parser.has_answer and not self._parser.has_thinking:
             self.facts.error = NOTHING_WRITTEN

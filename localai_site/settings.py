@@ -125,8 +125,11 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [REDIS_URL]},
     }
     if REDIS_URL
-    # The default, 100 messages for 60 s, is five seconds of frames; what is beyond is lost without a word.
-    else {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": 10_000, "expiry": 3600}}
+    # The defaults lose what is beyond 100 messages, five seconds of frames, without a word, and who listens for a day.
+    else {
+        "BACKEND": "channels.layers.InMemoryChannelLayer",
+        "CONFIG": {"capacity": 10_000, "expiry": 3600, "group_expiry": 10**9},
+    }
 }
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -14,7 +14,8 @@ const isTouch = matchMedia("(pointer: coarse)").matches;
 
 let sent = null;
 let waits = false;
-let keyed = { key: "", text: "" };
+let promised = null; // what was to be sent as soon as the server is back, until it is saved
+let keyed = { key: document.getElementById("prompt-key").value, text: null }; // a page from the browser's cache: used
 
 function send() {
   composer.requestSubmit(composer.querySelector("[data-action=send]"));
@@ -22,6 +23,7 @@ function send() {
 
 function waitForServer() {
   waits = true;
+  promised = prompt.value;
   say(WAITS, "status");
 }
 
@@ -75,7 +77,13 @@ document.addEventListener("connection", ({ detail: { state, reason } }) => {
   }
 });
 
+// A server that is back may still be loading the model: what was promised is sent when that is ready.
+function keepPromise() {
+  if (promised !== null && prompt.value === promised && sent === null) setTimeout(send);
+}
+
 prompt.addEventListener("input", () => {
+  promised = null;
   if (waits) stopWaiting(); // it is no longer what was sent
   grow();
 });
@@ -90,6 +98,7 @@ grow();
 
 // The server says that a prompt is saved: only then does the text leave the composer.
 function clearSavedPrompt() {
+  promised = null;
   if (prompt.value === sent) {
     prompt.value = "";
     if (edits.value) endEdit();

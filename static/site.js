@@ -73,6 +73,7 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
     stopWaiting();
     anchor = null;
   }
+  if (old.id === "alert" && fragment.querySelector("[role=status]:not([hidden])")) keepPromise();
   if (old.closest("main") && old.contains(document.activeElement)) hadFocus = true;
   // A block that the person opened or folded stays as they left it.
   for (const block of old.parentNode.querySelectorAll("details[data-touched]")) {

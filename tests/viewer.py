@@ -66,6 +66,10 @@ class Viewer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.leave()
+
+    async def leave(self) -> None:
+        """Close the page, as browsers do on a reload, too. Harmless when closed or cut already."""
         self._reader.cancel()
         with suppress(asyncio.CancelledError):
             await self._reader

@@ -53,5 +53,13 @@ async def test_a_prompt_put_off_while_loading_may_be_sent_when_it_is_ready(
         await expect(page.locator("#alert")).to_contain_text("send your prompt now", timeout=240_000)
         await page.click("[data-action=send]")
         assert await ended(page) == "complete"
+
+        site.stop()
+        await expect(page.locator("body")).to_have_attribute("data-connection", "lost")
+        await ask(page, "And now?")
+        await expect(page.locator("#alert")).to_contain_text("as soon as the server is back")
+        site.start()
+        assert await ended(page, 2, seconds=240) == "complete", "sent by itself, when the model had been loaded"
+        await expect(page.locator("#prompt")).to_have_value("")
     finally:
         site.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import statistics
 import threading
 import time
@@ -76,6 +77,7 @@ async def test_a_prompt_on_which_the_connection_breaks_counts_once(
     assert proxy.has_broken
     await expect(page.locator("#prompt")).to_have_value("")
     await expect(page.locator("[data-part=prompt]")).to_have_text(["Once"])
+    await expect(page.locator("#conversation-list li.current")).to_have_text(re.compile("Once"))
     await ask(page, "Twice")
     assert await ended(page, 2) == "complete"
     await expect(page.locator("[data-part=prompt]")).to_have_text(["Once", "Twice"])
@@ -89,7 +91,7 @@ async def test_stop_reaches_the_engine_at_once(
     await page.evaluate(NOTE_CLICKS)
     delays = []
     for number in range(1, STOPS + 1):
-        script.enqueue(reply("", "word " * 500), seconds_per_token=0.02, hold=threading.Event(), hold_at=400)
+        script.enqueue(reply("", "word " * 500), seconds_per_token=0.002, hold=threading.Event(), hold_at=50)
         await ask(page, "Write")
         answer = page.locator("article[data-role=assistant]").nth(number - 1).locator("[data-part=answer]")
         await expect(answer).to_contain_text("word word")

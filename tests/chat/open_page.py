@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -14,6 +15,8 @@ from django.test import Client
 
 from chat.models import Conversation, Message
 from chat.routing import sockets
+
+SECONDS = 20
 
 
 class Page:
@@ -36,11 +39,25 @@ class Page:
 
     async def until(self, pattern: str) -> str:
         """The first new frame that matches."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                frame = str(await self.socket.receive_from(timeout=SECONDS))
+                self.frames.append(frame)
+                if re.search(pattern, frame):
+                    return frame
+
+    async def until_written(self, text: str, part: str = "answer") -> None:
+        """Until this much of the running answer, or of its thinking, was shown, in however many pieces."""
+        piece = re.compile(rf'message-\d+-{part}"[^>]*>(.*?)</div>', re.DOTALL)
+        while text not in "".join(piece.findall(self.html)):
+            await self.until("beforeend:#message-[0-9]+-")
+
+    async def closed(self) -> int:
+        """The code with which the server closes the socket."""
         while True:
-            frame = str(await self.socket.receive_from(timeout=10))
-            self.frames.append(frame)
-            if re.search(pattern, frame):
-                return frame
+            event = await self.socket.receive_output(timeout=10)
+            if event["type"] == "websocket.close":
+                return int(event["code"])
 
     @property
     def html(self) -> str:

@@ -10,8 +10,10 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from chat.models import Conversation, Message, Role, Status, TokenIdsField
+from chat.orders import Ask
 from inference.gate import get_gate
 from inference.harmony import visible_prompt
+from inference.request import Request
 from tests.chat.open_page import Page, answer_of, page_of
 from tests.scripted_server import ScriptedServer, harmony, reply
 
@@ -36,7 +38,7 @@ async def stopped_answer(scripted: ScriptedServer, page: Page, conversation: Con
     hold = threading.Event()
     scripted.enqueue([*harmony(text), *harmony("never read" * 50)], hold_at=len(harmony(text)), hold=hold)
     await page.ask("Hello")
-    await page.until("beforeend:#message-[0-9]+-")
+    await page.until_written(text.removeprefix("<|channel|>final<|message|>"))
     answer = await answer_of(conversation)
     await page.stop(answer.pk)
     await page.until('assistant" data-status="stopped"')
@@ -83,7 +85,7 @@ async def test_answer_now_ends_the_thinking_of_a_running_answer(
     scripted.enqueue(harmony("It is 4.<|return|>"))
     async with page_of(ann, conversation) as page:
         await page.ask("2 + 2?")
-        await page.until("Hm")
+        await page.until_written("Hm, let me see", "thinking-text")
         await page.act("answer-now", (await answer_of(conversation)).pk)
         end = await page.until(DONE)
     assert "It is 4." in end
@@ -208,6 +210,36 @@ async def test_a_prompt_that_is_sent_again_while_it_is_answered_is_no_busy(
     assert len(scripted.requests) == 1
 
 
+async def test_another_prompt_under_a_used_key_is_not_taken_for_the_first(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    async with page_of(ann, conversation) as page:
+        for prompt in ("First", "Second", "Third"):
+            await page.ask(prompt, key="k1")
+            await page.until(DONE)
+    prompts = conversation.messages.filter(role=Role.USER).values_list("text", flat=True)
+    assert [text async for text in prompts] == ["First", "Second", "Third"]
+
+
+async def test_a_prompt_for_a_conversation_that_has_changed_is_kept(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Ask.request
+
+    def changed(self: Ask, seen: Conversation) -> Request:
+        made = request(self, seen)
+        other = seen.messages.create(role=Role.USER, text="From elsewhere")
+        Conversation.objects.filter(pk=seen.pk).update(leaf=other)
+        return made
+
+    monkeypatch.setattr(Ask, "request", changed)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until("has changed meanwhile")
+    assert 'id="prompt-key"' not in page.html
+    assert not get_gate().is_full
+
+
 async def test_a_refused_prompt_may_be_sent_again_with_its_key(
     scripted: ScriptedServer, ann: User, bob: User, conversation: Conversation
 ) -> None:
@@ -279,7 +311,7 @@ async def test_versions_stay_put_while_an_answer_runs(
         await page.until('data-status="streaming"')
         for action in ("version", "regenerate"):
             await page.act(action, old.pk)
-            await page.until("busy with another")
+            await page.until("busy with an answer in this conversation")
         hold.set()
         await page.until(DONE)
     assert await conversation.messages.acount() == 3

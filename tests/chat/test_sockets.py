@@ -239,11 +239,12 @@ async def test_a_database_that_fails_for_a_moment_loses_nothing(
         save(message, token_ids)
 
     monkeypatch.setattr(turns, "save", flaky)
-    monkeypatch.setattr(replies, "LAST_SAVE_PAUSES_SECONDS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(replies, "SAVE_AGAIN_SECONDS", 0.01)
     scripted.enqueue(reply("", "Not lost."))
     async with page_of(ann, conversation) as page:
         await page.ask("Hello")
         await page.until('assistant" data-status="complete"')
+        await until(lambda: not replies._running)
     assert (await answer_of(conversation)).text == "Not lost."
 
 
@@ -404,7 +405,7 @@ async def test_a_conversation_answers_one_prompt_at_a_time(
         await first.ask("One")
         await first.until('data-status="streaming"')
         await second.ask("Two")
-        await second.until("busy with another")
+        await second.until("busy with an answer in this conversation")
         hold.set()
         await first.until('assistant" data-status="complete"')
     assert await _count() == 2

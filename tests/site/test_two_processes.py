@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import threading
 import time
@@ -16,6 +17,8 @@ from tests.scripted_server import Script, ScriptedServer, harmony, reply
 from tests.services import RedisServer
 from tests.site_process import SiteProcess
 from tests.viewer import Person, Viewer
+
+logger = logging.getLogger(__name__)
 
 NOTICED_SECONDS = LEASE_SECONDS + 5
 HALF = harmony("<|channel|>final<|message|>Half an ans")
@@ -116,9 +119,11 @@ async def test_a_killed_process_takes_neither_the_answer_nor_the_gate_with_it(
         killed_at = time.monotonic()
         assert await second.until_ended(seconds=NOTICED_SECONDS) == "interrupted"
         assert second.answer == "Half an ans"
+        logger.info("Interrupted after %.1f s.", time.monotonic() - killed_at)
         await second.until(
             lambda it: it.engine_state == "ready", seconds=NOTICED_SECONDS + killed_at - time.monotonic()
         )
+        logger.info("The gate was free after %.1f s.", time.monotonic() - killed_at)
         script.scripts.append(Script(WHOLE[len(HALF) :]))
         await second.act("continue")
         await second.until(lambda it: it.status == "complete")
