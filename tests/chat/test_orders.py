@@ -9,11 +9,14 @@ from channels.db import database_sync_to_async
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
+from chat import fragments
 from chat.models import Conversation, Message, Role, Status, TokenIdsField
 from chat.orders import Ask
 from inference.gate import get_gate
 from inference.harmony import visible_prompt
 from inference.request import Request
+from inference.status import Status as EngineStatus
+from inference.supervisor import get_supervisor
 from tests.chat.open_page import Page, answer_of, page_of
 from tests.scripted_server import ScriptedServer, harmony, reply
 
@@ -320,8 +323,6 @@ async def test_versions_stay_put_while_an_answer_runs(
 async def test_an_answer_that_fills_the_model_cannot_go_on(
     scripted: ScriptedServer, ann: User, conversation: Conversation
 ) -> None:
-    from inference.supervisor import get_supervisor
-
     async with page_of(ann, conversation) as page:
         answer = await stopped_answer(scripted, page, conversation, "<|channel|>final<|message|>Half" + " word" * 30)
         facts = get_supervisor().facts
@@ -355,3 +356,39 @@ async def test_twenty_people_press_send_at_the_same_moment(scripted: ScriptedSer
         for context in pages:
             await context.__aexit__(None, None, None)
     assert await Message.objects.filter(status=Status.COMPLETE, role=Role.ASSISTANT).acount() == 20
+
+
+async def test_staff_may_start_a_failed_engine_again(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(get_supervisor(), "retry", lambda: asked.append("retry"))
+    await User.objects.filter(pk=ann.pk).aupdate(is_staff=True)
+    await ann.arefresh_from_db()
+    async with page_of(ann, conversation) as page:
+        await page.act("retry")
+        await page.until('id="alert"')
+    assert asked == ["retry"]
+
+
+async def test_a_failed_engine_shows_its_last_errors_and_staff_a_retry_button(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = EngineStatus(
+        "failed", reason="Too little memory.", fix="Close what uses it.", log=("ERROR: out of memory",)
+    )
+    monkeypatch.setattr(type(get_supervisor()), "status", failed)
+    for is_staff in (True, False):
+        html = fragments.engine_status(is_staff=is_staff)
+        assert 'data-state="failed"' in html
+        assert "Too little memory. Close what uses it." in html
+        assert "out of memory" in html
+        assert ('data-action="retry"' in html) == is_staff
+
+
+async def test_a_start_tells_how_long_it_will_take(scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    loading = EngineStatus("loading", "Loading the weights", started=1_800_000_000.0, expected_seconds=24.6)
+    monkeypatch.setattr(type(get_supervisor()), "status", loading)
+    html = fragments.engine_status(is_staff=False)
+    assert 'data-since="1800000000"' in html
+    assert "of about 25 s" in html
