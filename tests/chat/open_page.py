@@ -49,8 +49,9 @@ class Page:
     async def until_written(self, text: str, part: str = "answer") -> None:
         """Until this much of the running answer, or of its thinking, was shown, in however many pieces."""
         piece = re.compile(rf'message-\d+-{part}"[^>]*>(.*?)</div>', re.DOTALL)
-        while text not in "".join(piece.findall(self.html)):
-            await self.until("beforeend:#message-[0-9]+-")
+        async with asyncio.timeout(SECONDS):
+            while text not in "".join(piece.findall(self.html)):
+                await self.until("")
 
     async def closed(self) -> int:
         """The code with which the server closes the socket."""

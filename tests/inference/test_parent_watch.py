@@ -76,7 +76,7 @@ def start(program: str, **environment: str) -> subprocess.Popen[str]:
         text=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline() in ("runs\n", "")
+    assert process.stdout.readline().strip() in ("runs", "")  # it may end in the middle of the line
     return process
 
 
