@@ -87,4 +87,4 @@ class EngineHungError(EngineError):
     """The engine gave no token for longer than the settings allow; it is not asked again for this answer."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"The engine wrote nothing for {seconds:g} seconds and was given up. Continue tries again.")
+        super().__init__(f"The engine wrote nothing for {seconds:g} seconds and was given up.")

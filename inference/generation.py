@@ -39,7 +39,7 @@ MAX_DEATHS = 2
 """So many times an answer outlives its engine."""
 RECOVERY_SECONDS = 0.5
 SHORTEST_CONTINUATION_TOKENS = 16
-NOTHING_WRITTEN = "The model ended without writing anything. Try again, perhaps with another effort."
+NOTHING_WRITTEN = "The model ended without writing anything; another effort may help."
 
 
 def model_name() -> str:

@@ -10,7 +10,6 @@ import json
 import sys
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -62,7 +61,7 @@ class ScriptedServer:
     refusal: str = ""
     dropped: int = 0
     port: int = 0
-    _writers: weakref.WeakSet[asyncio.StreamWriter] = field(default_factory=weakref.WeakSet)
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def enqueue(self, token_ids: Iterable[int], **options: object) -> None:
         self.scripts.append(Script(list(token_ids), **options))  # type: ignore[arg-type]
@@ -102,10 +101,11 @@ class ScriptedServer:
         async def close() -> None:
             self._server.close()
             await turns()
-            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            while others := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
+                for task in others:
+                    task.cancel()
+                await asyncio.gather(*others, return_exceptions=True)
+                await turns()
             for writer in self._writers:
                 writer.transport.abort()
             await turns()
