@@ -7,14 +7,14 @@ VENV ?= .venv
 
 python := $(VENV)/bin/python
 install := $(python) -m localai_site.requirements
-# What the tests need beside Python: a browser, a real Redis and a real PostgreSQL (command:Debian package).
-programs := chromium:chromium redis-server:redis-server pg_ctlcluster:postgresql
+# What the tests need beside Python: a browser, a real Redis, a real PostgreSQL and GNU gettext (command:Debian package).
+programs := chromium:chromium redis-server:redis-server pg_ctlcluster:postgresql msgfmt:gettext
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
 .NOTPARALLEL:
-.PHONY: help run test lint fix bench soak ci venv programs
+.PHONY: help run test lint fix bench soak screenshots translations ci venv programs
 
 help:
 	@echo "make run    serve http://localhost:8000 (HOST=, PORT=)"
@@ -23,6 +23,8 @@ help:
 	@echo "make fix    let ruff format and repair"
 	@echo "make bench  what the site costs beside the bare engine (ARGS= goes to it: --quick, --only, --rounds)"
 	@echo "make soak   500 replies in a row: what do they leave in the server? (ARGS= goes to it: --replies, --redis)"
+	@echo "make screenshots   photograph the site's states into docs/screenshots/ (ARGS= goes to it: --only, --to)"
+	@echo "make translations   gather the texts of the site into locale/, and compile what is translated"
 	@echo "make ci     lint and test"
 
 run: venv
@@ -59,6 +61,17 @@ bench: venv programs
 soak: venv programs
 	@ENGINE=vllm $(install) base engine dev
 	@$(python) -m tests.soak $(ARGS)
+
+screenshots: venv programs
+	@ENGINE=vllm $(install) base engine dev
+	@$(python) -m tests.screenshots $(ARGS)
+
+# The compiled texts are part of the repository: a site runs without GNU gettext.
+translations: export LOCALAI_ENV_FILE = tests/test.env
+translations: venv programs
+	@$(install) base
+	$(python) manage.py makemessages --locale de --no-obsolete --add-location file --ignore .venv --ignore tests --ignore staticfiles
+	msgfmt --check --statistics --output-file locale/de/LC_MESSAGES/django.mo locale/de/LC_MESSAGES/django.po
 
 ci: lint test
 

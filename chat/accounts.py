@@ -8,13 +8,18 @@ from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.contrib.messages.views import SuccessMessageMixin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import Resolver404, resolve, reverse
+from django.urls import Resolver404, resolve, reverse, reverse_lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
+
+FORM_ADDRESSES = ("chat:conversation-", "chat:message-", "chat:settings-")
+"""How the names of those begin that take forms."""
 
 
 class LogIn(LoginView):
@@ -35,9 +40,17 @@ class LogIn(LoginView):
             match = resolve(urlsplit(url).path) if url else None
         except Resolver404:
             return ""
-        if match is not None and match.view_name.startswith("chat:conversation-"):
-            return reverse("chat:conversation", kwargs=match.kwargs) if match.kwargs else reverse("chat:home")
-        return url
+        if match is None or not match.view_name.startswith(FORM_ADDRESSES):
+            return url
+        if match.view_name.startswith("chat:settings-"):
+            return reverse("chat:settings")
+        return reverse("chat:conversation", args=[match.kwargs["pk"]]) if match.kwargs else reverse("chat:home")
+
+
+class ChangePassword(SuccessMessageMixin, PasswordChangeView):  # type: ignore[type-arg]  # not generic at run time
+    template_name = "registration/change_password.html"
+    success_url = reverse_lazy("chat:settings")
+    success_message = gettext_lazy("Your password is changed.")
 
 
 class SignupForm(UserCreationForm):  # type: ignore[type-arg]  # not generic at run time

@@ -15,17 +15,22 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from autobahn.exception import Disconnected
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
+from django.utils import translation
+from django.utils.translation import gettext
 
-from chat import actions, broadcast, fragments, recovery, replies
+from chat import actions, broadcast, fragments, recovery, replies, sidebar, trash
 from chat.actions import RefusedError
 from chat.following import Following, Step
 from chat.forms import ActionForm, PromptForm
-from chat.models import Conversation, Status
+from chat.languages import language_of
+from chat.models import Conversation, Message, Status
 from chat.orders import AlreadySavedError
+from chat.requests import key_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +52,12 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         finally:  # also after an error, which the page answers by connecting again
             await self._leave()
 
+    language = settings.LANGUAGE_CODE
+
+    async def dispatch(self, message: dict[str, object]) -> None:
+        with translation.override(self.language):
+            await super().dispatch(message)
+
     async def connect(self) -> None:
         await self.accept()
         self.following = Following()
@@ -57,6 +68,8 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         if not self.user.is_authenticated:
             await self.close(NOT_LOGGED_IN)
             return
+        self.language = await database_sync_to_async(language_of)(self.user, self.scope["headers"])
+        translation.activate(self.language)
         conversation = await self._load(self.scope["url_route"]["kwargs"]["pk"])
         if conversation is None:
             await self.close(NOT_FOUND)
@@ -66,6 +79,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         await self.channel_layer.group_add(broadcast.conversation_group(conversation.pk), self.channel_name)
         await self.channel_layer.group_add(broadcast.SITE_GROUP, self.channel_name)
         query = parse_qs(self.scope["query_string"].decode("ascii", "replace"))
+        self.first = key_of(query.get("from", [""])[0])
         await self._catch_up(seen=query.get("seen", [""])[0])
         self.pulse = asyncio.create_task(self._beat())
 
@@ -94,7 +108,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         if not await self._may_go_on(LOOK_ALWAYS):
             return
         if not isinstance(data, dict):
-            await self.send(fragments.alert("The page sent something that is not understood. Reload it."))
+            await self.send(fragments.alert(gettext("The page sent something that is not understood. Reload it.")))
         elif "action" in data:
             await self._act(ActionForm(data))
         else:
@@ -118,6 +132,9 @@ class ConversationConsumer(AsyncWebsocketConsumer):
     async def _act(self, form: ActionForm) -> None:
         if not form.is_valid():
             await self.send(fragments.alert(form.error_text()))
+            return
+        if form.cleaned_data["action"] == "earlier":
+            await self.send(await self._earlier(form.cleaned_data["message"]))
             return
         try:
             await actions.heed(actions.act(self.conversation, self.user, form))
@@ -156,7 +173,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         html = self._engine_status()
         if self.was_put_off and fragments.can_answer():
             self.was_put_off = False
-            html += fragments.alert("The model is free again: send your prompt now.", is_error=False)
+            html += fragments.alert(gettext("The model is free again: send your prompt now."), is_error=False)
         await self.send(html)
 
     def _engine_status(self) -> str:
@@ -210,21 +227,34 @@ class ConversationConsumer(AsyncWebsocketConsumer):
     def _saved_state(self) -> tuple[int, bool] | None:
         """The leaf and whether it runs; None for a conversation that is gone."""
         recovery.mark_abandoned()
-        shown = Conversation.objects.filter(pk=self.conversation.pk).values_list("leaf_id", "leaf__status").first()
+        trash.expunge()
+        shown = (
+            Conversation.objects.kept().filter(pk=self.conversation.pk).values_list("leaf_id", "leaf__status").first()
+        )
         return shown and (shown[0] or 0, shown[1] == Status.STREAMING)
 
     @database_sync_to_async
     def _render(self, seen: str) -> tuple[str, int, bool]:
         recovery.mark_abandoned()
-        self.conversation.refresh_from_db()
-        path = self.conversation.path()
-        leaf = path[-1] if path else None
+        self.conversation.refresh_from_db(from_queryset=Conversation.objects.kept())
+        page = self.conversation.page(self.first)
+        leaf = page[-1] if page else None
         running = leaf if leaf is not None and leaf.is_streaming else None
         html = fragments.actions(running)
-        if seen != fragments.state_of(path):
-            html = fragments.messages(path) + html
-            html += fragments.sidebar_item(self.conversation) if path else ""
+        if seen != fragments.state_of(page):
+            html = fragments.messages(page, self.conversation) + html + fragments.meter_refresh()
+            html += sidebar.item(self.conversation) if page else ""
+            Message.objects.keep_html(page)
         return html, leaf.pk if leaf else 0, running is not None
+
+    @database_sync_to_async
+    def _earlier(self, before: int) -> str:
+        """What comes above the first message that the page shows."""
+        shown = self.conversation.earlier(before)
+        html = fragments.earlier(shown, self.conversation) + fragments.meter_refresh()
+        Message.objects.keep_html(shown)
+        self.first = shown[0].pk if shown else self.first
+        return html
 
     # Whose page it is
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from django import forms
 from django.conf import settings
+from django.utils.formats import number_format
+from django.utils.translation import gettext_lazy as _
 
 from chat.models import Conversation, EffortChoice
 from chat.orders import Ask, Continue, Order, Regenerate
@@ -15,26 +17,30 @@ from inference.vocabulary import without_lone_surrogates
 CHARACTERS_PER_CONTEXT_TOKEN = 32
 
 
+def max_prompt_characters() -> int:
+    return int(max(64_000, CHARACTERS_PER_CONTEXT_TOKEN * settings.MAX_CONTEXT_TOKENS))
+
+
 class PromptForm(forms.Form):
-    """A prompt and the effort to answer it with.
+    """A prompt and the effort to answer it with, if it is to be another one than before.
 
     The length in characters is only a bound on work: the exact one, in tokens, is Harmony's.
     """
 
     prompt = forms.CharField(
         strip=False,
-        error_messages={"required": "Write something first."},
+        error_messages={"required": _("Write something first.")},
     )
     effort = forms.TypedChoiceField(
         choices=EffortChoice.choices,
         coerce=Effort,
         required=False,
         empty_value=None,
-        error_messages={"invalid_choice": "The effort is %(value)r; it must be low, medium or high."},
+        error_messages={"invalid_choice": _("The effort is %(value)r; it must be low, medium or high.")},
     )
 
     key = forms.CharField(max_length=64, required=False)
-    edits = forms.IntegerField(required=False, error_messages={"invalid": "The edited prompt is not known."})
+    edits = forms.IntegerField(required=False, error_messages={"invalid": _("The edited prompt is not known.")})
 
     def order(self) -> Ask:
         """Of a valid form."""
@@ -43,20 +49,25 @@ class PromptForm(forms.Form):
 
     def clean_prompt(self) -> str:
         prompt = without_lone_surrogates(self.cleaned_data["prompt"].replace("\r\n", "\n"))
-        limit = max(64_000, CHARACTERS_PER_CONTEXT_TOKEN * settings.MAX_CONTEXT_TOKENS)
-        if not prompt.strip():
-            raise forms.ValidationError("Write something first.")
+        limit = max_prompt_characters()
+        if self.fields["prompt"].required and not prompt.strip():
+            raise forms.ValidationError(_("Write something first."))
         if len(prompt) > limit:
+            numbers = {"count": len(prompt), "limit": limit}
             raise forms.ValidationError(
-                f"This prompt is too long: it has {len(prompt):,} characters, at most {limit:,} are read. Shorten it."
+                _("This prompt is too long: it has %(count)s characters, at most %(limit)s are read. Shorten it."),
+                params={name: number_format(number, force_grouping=True) for name, number in numbers.items()},
             )
         return prompt
 
-    def clean_effort(self) -> Effort:
-        return self.cleaned_data["effort"] or Effort(settings.DEFAULT_REASONING_EFFORT)
-
     def error_text(self) -> str:
         return error_text(self)
+
+
+class DraftForm(PromptForm):
+    """A prompt that is still being written."""
+
+    prompt = forms.CharField(strip=False, required=False)
 
 
 class ActionForm(forms.Form):
@@ -64,7 +75,7 @@ class ActionForm(forms.Form):
 
     ORDERS = ("continue", "answer-now", "regenerate")
 
-    action = forms.ChoiceField(choices=[(name, name) for name in (*ORDERS, "stop", "version", "retry")])
+    action = forms.ChoiceField(choices=[(name, name) for name in (*ORDERS, "stop", "version", "earlier", "retry")])
     message = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
 
     def __init__(self, data: Mapping[str, object]) -> None:
@@ -74,7 +85,7 @@ class ActionForm(forms.Form):
     def clean(self) -> dict[str, object]:
         cleaned = super().clean() or {}
         if cleaned.get("message") is None and cleaned.get("action") != "retry":
-            raise forms.ValidationError("There is no such message.")
+            raise forms.ValidationError(_("There is no such message."))
         return cleaned
 
     def order(self) -> Order:
@@ -96,4 +107,13 @@ class RenameForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
     class Meta:
         model = Conversation
         fields = ("title",)
-        error_messages = {"title": {"max_length": "A title has at most 200 characters."}}
+        error_messages = {
+            "title": {
+                "required": _("Give it a title."),
+                "max_length": _("A title has at most 200 characters."),
+            }
+        }
+
+    def __init__(self, data: Mapping[str, object] | None, instance: Conversation) -> None:
+        super().__init__(data, instance=instance)
+        self.fields["title"].required = True

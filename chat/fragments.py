@@ -6,19 +6,27 @@ A piece for the socket carries `hx-swap-oob`, so that htmx puts it where its id 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.template.loader import render_to_string
+from django.utils.translation import gettext, gettext_noop
 
+from chat.markdown.document import localised
+from chat.markdown.open_blocks import Change
+from chat.markdown.stream import Stream
 from chat.models import Conversation, Message
 from inference.gate import get_gate
 from inference.generation import model_name
 from inference.request import is_demo
-from inference.status import Status
+from inference.status import STATE_NAMES, Status
 from inference.supervisor import get_supervisor
 
-SHOWN_CONVERSATIONS = 200
+SAMPLES = [
+    gettext_noop("What is 47 + 38?"),
+    gettext_noop("What is the capital of Japan?"),
+    gettext_noop("Show me a table"),
+    gettext_noop("What can you do?"),
+]
 BUSY_STATES = ("downloading", "loading", "warming up", "restarting")
 
 
@@ -32,9 +40,14 @@ def turn(prompt: Message, answer: Message) -> str:
     return _render("turn", messages=[prompt, answer], is_oob=True)
 
 
-def messages(shown: Iterable[Message]) -> str:
-    """All messages, in place of those on the page."""
-    return _render("messages", messages=shown, is_oob=True)
+def messages(shown: Sequence[Message], conversation: Conversation) -> str:
+    """The end of the conversation, in place of what is on the page."""
+    return _render("messages", messages=shown, conversation=conversation, samples=samples(), is_oob=True)
+
+
+def samples() -> list[str]:
+    """Prompts to begin with; the demo model reads English alone."""
+    return [sample if is_demo() else gettext(sample) for sample in SAMPLES]
 
 
 def thinking(shown: Message) -> str:
@@ -47,9 +60,38 @@ def progress(shown: Message) -> str:
     return _render("progress", message=shown, is_oob=True)
 
 
-def append(shown: Message, thinking_text: str, answer_text: str) -> str:
-    """New text at the end of the thinking and of the answer."""
-    return _render("append", message=shown, thinking_text=thinking_text, answer_text=answer_text)
+def live_message(shown: Message, answer: Stream) -> str:
+    """The same of one that is being written, its answer in the state that frames go on from."""
+    parts = {"closed": localised(answer.closed), "open": localised(answer.open)}
+    return _render("message", message=shown, **parts, is_live=True, is_oob=True)
+
+
+def append(shown: Message, thinking_text: str, change: Change | None) -> str:
+    """What is new: text at the end of the thinking, and changes of the answer's blocks."""
+    change = change or Change()
+    parts = {
+        "closed": localised(change.closed),
+        "open": None if change.open is None else localised(change.open),
+        "grown": localised(change.grown),
+        "replaces_latest": change.grown.startswith("<"),
+        "wrapper": "tbody" if change.grown.startswith("<tr") else "div",
+    }
+    return _render("append", message=shown, thinking_text=thinking_text, **parts)
+
+
+def facts(shown: Message) -> str:
+    """What is known of an answer: tokens, speed, model."""
+    return _render("facts", message=shown, is_oob=True)
+
+
+def announcement(shown: Message) -> str:
+    """What a screen reader says of it: that it began, or how it ended."""
+    return _render("announcement", message=shown, is_oob=True)
+
+
+def earlier(shown: Sequence[Message], conversation: Conversation) -> str:
+    """Earlier messages, above those on the page."""
+    return _render("earlier_messages", messages=shown, conversation=conversation)
 
 
 def actions(running: Message | None) -> str:
@@ -72,19 +114,14 @@ def new_key() -> str:
     return secrets.token_hex(16)
 
 
+def meter_refresh() -> str:
+    """Has the page ask, with its draft, how full the context will be: the conversation has changed."""
+    return _render("meter_refresh", is_oob=True)
+
+
 def heartbeat() -> str:
     """Nothing but a sign of life."""
     return _render("heartbeat", is_oob=True)
-
-
-def sidebar_top(conversation: Conversation) -> str:
-    """The conversation as the first of the list; cheap, however long the list is."""
-    return _render("sidebar_top", item=conversation, current=conversation)
-
-
-def sidebar_item(conversation: Conversation) -> str:
-    """The conversation where it is in the list; the page keeps a place for one that is not listed yet."""
-    return _render("sidebar_item", item=conversation, current=conversation, is_oob=True)
 
 
 def engine_status(*, is_staff: bool) -> str:
@@ -106,24 +143,15 @@ def state_of(path: Sequence[Message]) -> str:
     return f"{last.pk}-{last.status}" + ("" if last.is_streaming else f"-{last.saved_at.timestamp():.6f}")
 
 
-def sidebar_context(user: AbstractBaseUser, current: Conversation | None) -> dict[str, object]:
-    shown = Conversation.objects.for_user(user).started().recent()[: SHOWN_CONVERSATIONS + 1]
-    conversations = list(shown)
-    return {
-        "conversations": conversations[:SHOWN_CONVERSATIONS],
-        "has_more": len(conversations) > SHOWN_CONVERSATIONS,
-        "current": current,
-    }
-
-
 def engine_context() -> dict[str, object]:
     status = get_supervisor().status
     return {
+        "state_name": STATE_NAMES[status.state],
         "state": "generating" if status.state == "ready" and get_gate().held else status.state,
         "engine": status,
         "percent": _percent(status),
         "is_starting": status.state in BUSY_STATES,
-        "model_name": "demo model" if is_demo() else model_name(),
+        "model_name": gettext("demo model") if is_demo() else model_name(),
     }
 
 

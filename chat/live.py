@@ -1,15 +1,22 @@
-"""A running message as pages see it: what is new goes out as numbered frames, the whole of it as a snapshot."""
+"""A running message as pages see it: what is new goes out as numbered frames, the whole of it as a snapshot.
+
+The thinking is text that grows; the answer is Markdown, rendered as it grows.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from chat import broadcast, fragments
+from chat.markdown.open_blocks import Change
+from chat.markdown.stream import Stream
 from chat.models import Message
 from inference.parser import Channel, Delta
 
 FLUSH_SECONDS = 0.05
+FACTS_SECONDS = 0.5
 
 
 class LiveMessage:
@@ -21,19 +28,21 @@ class LiveMessage:
         self._sequence = 0
         self._pending: list[Delta] = []
         self._has_news = asyncio.Event()
+        self._answer = Stream()
+        self._facts_at = 0.0
 
     def take(self, deltas: Sequence[Delta]) -> None:
         self._pending.extend(deltas)
         self._has_news.set()
 
-    def gather(self) -> tuple[str, str]:
-        """Move what was taken into the message; return the new thinking and the new answer."""
+    def gather(self) -> tuple[str, Change | None]:
+        """Move what was taken into the message; return the new thinking, and how the answer changes."""
         pending, self._pending = self._pending, []
         thinking = _text_of(pending, Channel.ANALYSIS)
         answer = _text_of(pending, Channel.FINAL)
         self.message.thinking += thinking
         self.message.text += answer
-        return thinking, answer
+        return thinking, self._answer.feed(answer) if answer else None
 
     async def flush_regularly(self) -> None:
         while True:
@@ -46,13 +55,18 @@ class LiveMessage:
         """Publish what was taken since the last time."""
         message = self.message
         had_thinking, had_answer = bool(message.thinking), bool(message.text)
-        thinking, answer = self.gather()
-        if not thinking and not answer:
+        thinking, change = self.gather()
+        if not thinking and change is None:
             return
         html = ""
-        if message.thinking and (not had_thinking or (answer and not had_answer)):
+        if message.thinking and (not had_thinking or (change and not had_answer)):
             html, thinking = fragments.thinking(message) + fragments.progress(message), ""
-        await self.publish(self.frame(html + fragments.append(message, thinking, answer)))
+        elif time.monotonic() - self._facts_at > FACTS_SECONDS:
+            html = fragments.facts(message)
+            self._facts_at = time.monotonic()
+        html = fragments.append(message, thinking, change) + html
+        if html:
+            await self.publish(self.frame(html))
 
     def frame(self, html: str, after: int | None = None) -> broadcast.Frame:
         """The next one; see `broadcast.Frame` for `after`."""
@@ -60,7 +74,11 @@ class LiveMessage:
         return broadcast.frame(self.message.pk, self._reply, self._sequence, html, after)
 
     def snapshot(self) -> broadcast.Frame:
-        return broadcast.snapshot(self.message.pk, self._reply, self._sequence, fragments.message(self.message))
+        return broadcast.snapshot(self.message.pk, self._reply, self._sequence, self.html())
+
+    def html(self) -> str:
+        """The message as the next frame goes on from it."""
+        return fragments.live_message(self.message, self._answer)
 
     async def publish(self, frame: broadcast.Frame) -> None:
         await broadcast.publish(self.message.conversation_id, frame)
@@ -68,7 +86,8 @@ class LiveMessage:
     async def publish_end(self) -> None:
         """The authoritative render: right for every page, whatever it has missed."""
         self._sequence += 1
-        html = fragments.message(self.message) + fragments.actions(None)
+        html = fragments.message(self.message) + fragments.actions(None) + fragments.announcement(self.message)
+        html += fragments.meter_refresh()
         await self.publish(broadcast.snapshot(self.message.pk, self._reply, self._sequence, html, is_end=True))
 
 

@@ -6,19 +6,20 @@ Each order knows what it asks of the engine (`request`), and what it saves as th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from chat import recovery, turns
 from chat.models import Conversation, Message, Role, Status, TokenIdsField
 from inference.errors import BusyError, InferenceError
 from inference.generation import Generation
-from inference.harmony import Effort, RenderedPrompt
+from inference.harmony import Effort, RenderedPrompt, Turn
 from inference.request import Continuation, Facts, Request
 
 
@@ -30,7 +31,7 @@ class AlreadySavedError(OrderError):
     """This very prompt was sent before, and saved."""
 
     def __init__(self) -> None:
-        super().__init__("This prompt was saved already.")
+        super().__init__(_("This prompt was saved already."))
 
 
 class StillAnsweringError(BusyError):
@@ -38,7 +39,7 @@ class StillAnsweringError(BusyError):
 
     def __init__(self) -> None:
         super().__init__()
-        self.args = ("The model is busy with an answer in this conversation. Stop it, or wait: your text is kept.",)
+        self.args = (_("The model is busy with an answer in this conversation. Stop it, or wait: your text is kept."),)
 
 
 class Order(Protocol):
@@ -56,11 +57,11 @@ class Order(Protocol):
 class Ask:
     """A new prompt: at the end, or as another version of the prompt that it `edits`.
 
-    One `key` is taken once in a conversation, however often it is sent.
+    Without an effort it is the conversation's. One `key` is taken once in a conversation, however often it is sent.
     """
 
     prompt: str
-    effort: Effort
+    effort: Effort | None
     key: str = ""
     edits: int | None = None
 
@@ -68,8 +69,8 @@ class Ask:
         conversation.refresh_from_db()
         self._free_key(conversation)
         parent = self._parent(conversation)
-        history = turns.history(conversation, parent) if parent else []
-        return Request(self.prompt, timezone.localdate(), history, self.effort)
+        history = turns.History(conversation, parent).all()
+        return _request(conversation, self.prompt, history, self._effort(conversation))
 
     def begin(self, seen: Conversation, generation: Generation) -> Message:
         with _locked(seen) as conversation:
@@ -77,7 +78,7 @@ class Ask:
             parent = self._parent(conversation)
             asked = conversation.messages.create(parent_id=parent, role=Role.USER, text=self.prompt, key=key)
             conversation.title = conversation.title or turns.title_of(self.prompt)
-            return turns.begin_answer(conversation, asked, self.effort, generation)
+            return turns.begin_answer(conversation, asked, self._effort(conversation), generation)
 
     def _free_key(self, conversation: Conversation) -> str:
         """The key, or none if another prompt has it already; raises AlreadySavedError if this very prompt has."""
@@ -88,6 +89,9 @@ class Ask:
         if saved.text == self.prompt and is_same_place:
             raise AlreadySavedError
         return ""
+
+    def _effort(self, conversation: Conversation) -> Effort:
+        return self.effort or Effort(conversation.current_effort())
 
     def _parent(self, conversation: Conversation) -> int | None:
         if self.edits is None:
@@ -105,22 +109,23 @@ class Regenerate:
     def request(self, conversation: Conversation) -> Request:
         conversation.refresh_from_db()
         asked, old = self._asked(conversation)
-        history = turns.history(conversation, asked.parent_id) if asked.parent_id else []
-        return Request(asked.text, timezone.localdate(), history, self._effort(old))
+        history = turns.History(conversation, asked.parent_id).all()
+        return _request(conversation, asked.text, history, self._effort(conversation, old))
 
     def begin(self, seen: Conversation, generation: Generation) -> Message:
         with _locked(seen) as conversation:
             asked, old = self._asked(conversation)
-            return turns.begin_answer(conversation, asked, self._effort(old), generation)
+            return turns.begin_answer(conversation, asked, self._effort(conversation, old), generation)
 
     def _asked(self, conversation: Conversation) -> tuple[Message, Message]:
         old = message_of(conversation, self.message, Role.ASSISTANT)
         if old.parent is None:
-            raise OrderError("This answer has no prompt.")
+            raise OrderError(_("This answer has no prompt."))
         return old.parent, old
 
-    def _effort(self, old: Message) -> Effort:
-        return self.effort or Effort(old.effort)
+    def _effort(self, conversation: Conversation, old: Message) -> Effort:
+        """As asked for, else as it was; an answer from elsewhere may have none."""
+        return self.effort or Effort(old.effort or conversation.current_effort())
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,28 +141,42 @@ class Continue:
         facts = Facts(**{name: getattr(answer, name) for name in turns.FACTS})
         facts.total_seconds = facts.total_seconds or 0.0
         prompt = RenderedPrompt(tuple(TokenIdsField.unpack(answer.prompt_token_ids)), answer.dropped_turns)
-        return Continuation(prompt, TokenIdsField.unpack(answer.token_ids), facts, self.answers_now)
+        ids = TokenIdsField.unpack(answer.token_ids)
+        return Continuation(prompt, ids, facts, self.answers_now, conversation.current_max_tokens())
 
     def begin(self, seen: Conversation, generation: Generation) -> Message:
         with _locked(seen) as conversation:
             answer = self._answer(conversation)
             values = {"status": Status.STREAMING, "error": "", "saved_at": timezone.now(), "run": turns.new_run()}
-            conversation.messages.filter(pk=answer.pk).update(**values)
+            conversation.messages.filter(pk=answer.pk).update(**values, html="", html_version=0)
             conversation.updated_at = timezone.now()
             conversation.save(update_fields=["updated_at"])
-        answer = conversation.path()[-1]
+        answer = conversation.page()[-1]
         answer.thinking = answer.text = ""  # the generation says again what there is
         return answer
 
     def _answer(self, conversation: Conversation) -> Message:
         answer = message_of(conversation, self.message, Role.ASSISTANT)
         if answer.pk != conversation.leaf_id:
-            raise OrderError("Only the last answer can go on. Regenerate this one, or ask again.")
+            raise OrderError(_("Only the last answer can go on. Regenerate this one, or ask again."))
         if answer.is_streaming:
             raise StillAnsweringError
-        if not (answer.can_answer_now if self.answers_now else answer.can_continue):
-            raise OrderError("There is nothing to go on from in this answer. Regenerate it.")
+        is_offered = answer.can_answer_now if self.answers_now else answer.can_continue
+        if not (is_offered and answer.prompt_token_ids):  # an imported answer may have no tokens
+            raise OrderError(_("There is nothing to go on from in this answer. Regenerate it."))
         return answer
+
+
+def _request(conversation: Conversation, prompt: str, history: Sequence[Turn], effort: Effort) -> Request:
+    """With the conversation's instructions and length."""
+    return Request(
+        prompt,
+        timezone.localdate(),
+        history,
+        effort,
+        conversation.current_instructions(),
+        conversation.current_max_tokens(),
+    )
 
 
 def show_version(conversation: Conversation, pk: int) -> None:
@@ -179,7 +198,7 @@ def message_of(conversation: Conversation, pk: int, role: Role | None = None) ->
     """Raises OrderError when the conversation has no such message."""
     message = conversation.messages.filter(pk=pk).first()
     if message is None or role not in (None, message.role):
-        raise OrderError("This message is gone. Reload the page.")
+        raise OrderError(_("This message is gone. Reload the page."))
     return message
 
 
@@ -188,10 +207,12 @@ def _locked(seen: Conversation) -> Iterator[Conversation]:
     """The conversation for the length of a transaction, if it is still as it was `seen`."""
     recovery.mark_abandoned()
     with transaction.atomic():
-        conversation = Conversation.objects.select_for_update().get(pk=seen.pk)
+        conversation = Conversation.objects.kept().select_for_update().get(pk=seen.pk)
         leaf = conversation.leaf
         if leaf is not None and leaf.is_streaming:
             raise StillAnsweringError
         if conversation.leaf_id != seen.leaf_id:
-            raise OrderError("This conversation has changed meanwhile, in another window perhaps. Look, and try again.")
+            raise OrderError(
+                _("This conversation has changed meanwhile, in another window perhaps. Look, and try again.")
+            )
         yield conversation

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 
+from chat import trash
 from chat.models import Message, Status
 
 logger = logging.getLogger(__name__)
@@ -28,9 +29,13 @@ def mark_abandoned(silent_seconds: float = ABANDONED_SECONDS) -> None:
         logger.warning("%d answers were cut off when their server ended; their text is kept.", count)
 
 
-def mark_abandoned_at_start() -> None:
-    """No reply can outlive a server that is alone; beside others (REDIS_URL) only silence tells."""
+def recover_at_start() -> None:
+    """No reply can outlive a server that is alone; beside others (REDIS_URL) only silence tells.
+
+    Of what was deleted before it ended nothing is left, either.
+    """
     try:
         mark_abandoned(ABANDONED_SECONDS if settings.REDIS_URL else 0.0)
+        trash.expunge()
     except DatabaseError as error:
         logger.error("The database cannot be used (%s). Run `python manage.py migrate`.", error)

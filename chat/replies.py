@@ -15,9 +15,12 @@ from contextlib import aclosing
 from copy import copy
 
 from channels.db import database_sync_to_async
+from django.conf import settings
 from django.db import DatabaseError
+from django.utils import translation
+from django.utils.translation import gettext
 
-from chat import broadcast, fragments, turns
+from chat import broadcast, fragments, sidebar, turns
 from chat.live import LiveMessage
 from chat.models import Conversation, Message, Status
 from chat.orders import Ask, Continue, Order
@@ -79,9 +82,12 @@ class Reply:
         self.generation: Generation | None = None
         self.is_saved = False
         """Whether nothing is left to save."""
+        self.language = translation.get_language() or settings.LANGUAGE_CODE
+        """The asker's: what pages are told of the answer is written in it."""
 
     async def run(self) -> None:
         """Before the answer is admitted an error is the asker's; afterwards it becomes the outcome."""
+        translation.activate(self.language)
         try:
             request = await database_sync_to_async(self.order.request)(self.conversation)
             async with admit(request) as generation, aclosing(generation.deltas()) as stream:
@@ -119,7 +125,8 @@ class Reply:
 
     def _beginning(self) -> broadcast.Frame:
         """How pages show it."""
-        html = fragments.actions(self.message) + fragments.sidebar_top(self.conversation)
+        html = fragments.actions(self.message) + sidebar.top(self.conversation)
+        html += fragments.announcement(self.message)
         shown, after = self._shown_beginning()
         return self.live.frame(shown + html, after)
 
@@ -130,9 +137,9 @@ class Reply:
             case Ask(edits=None) if asked is not None:
                 return fragments.turn(asked, self.message), asked.parent_id or 0
             case Continue():
-                return fragments.message(self.message), self.message.pk
+                return self.live.html(), self.message.pk
             case _:
-                return fragments.messages(self.conversation.path()), None
+                return fragments.messages(self.conversation.page(), self.conversation), None
 
     def interrupt(self) -> None:
         """Save what there is as interrupted; nothing is saved after this."""
@@ -161,7 +168,9 @@ class Reply:
             async for deltas in stream:
                 self._take(generation, deltas)
         except Exception:  # our own code: the generation has made all others an outcome
-            generation.facts.error = generation.facts.error or "The answer broke off by an error of the server."
+            generation.facts.error = generation.facts.error or gettext(
+                "The answer broke off by an error of the server."
+            )
             raise
         finally:
             await _end(helpers)

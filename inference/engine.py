@@ -9,9 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from inference.errors import PromptError
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as Text
 
 VOCABULARY_SIZE = 201_088
 """Rows of gpt-oss's embedding (config.json of openai/gpt-oss-20b); a larger id kills vLLM."""
@@ -41,15 +47,19 @@ class Sampling:
             object.__setattr__(self, "top_p", float(self.top_p))
             object.__setattr__(self, "seed", None if self.seed is None else int(self.seed))
         except (TypeError, ValueError, OverflowError) as error:
-            raise PromptError(f"A sampling value is not a number: {error}.") from error
+            raise PromptError(format_lazy(_("A sampling value is not a number: {error}."), error=error)) from error
         if self.max_tokens < 1:
-            raise PromptError(f"max_tokens must be at least 1, not {self.max_tokens}.")
+            raise PromptError(
+                format_lazy(_("max_tokens must be at least 1, not {max_tokens}."), max_tokens=self.max_tokens)
+            )
         if not (math.isfinite(self.temperature) and 0 <= self.temperature <= 2):
-            raise PromptError(f"temperature must be between 0 and 2, not {self.temperature}.")
+            raise PromptError(
+                format_lazy(_("temperature must be between 0 and 2, not {temperature}."), temperature=self.temperature)
+            )
         if not 0 < self.top_p <= 1:
-            raise PromptError(f"top_p must be above 0 and at most 1, not {self.top_p}.")
+            raise PromptError(format_lazy(_("top_p must be above 0 and at most 1, not {top_p}."), top_p=self.top_p))
         if self.seed is not None and not 0 <= self.seed < 2**63:
-            raise PromptError(f"seed must be between 0 and 2**63 - 1, not {self.seed}.")
+            raise PromptError(format_lazy(_("seed must be between 0 and 2**63 - 1, not {seed}."), seed=self.seed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,7 @@ class Progress:
     """What a starting engine is doing; `done`/`total` are bytes while it downloads."""
 
     state: Literal["downloading", "loading", "warming up"]
-    text: str = ""
+    text: Text = ""
     done: int = 0
     total: int = 0
 
@@ -113,8 +123,8 @@ class Engine(Protocol):
 def checked_prompt(prompt_ids: Sequence[int]) -> list[int]:
     """Return the ids as a list of ints; raises PromptError where one would kill the engine."""
     if not prompt_ids:
-        raise PromptError("The prompt is empty.")
+        raise PromptError(_("The prompt is empty."))
     ids = [int(token_id) for token_id in prompt_ids]
     if min(ids) < 0 or max(ids) >= VOCABULARY_SIZE:
-        raise PromptError(f"A prompt token id is outside of 0 … {VOCABULARY_SIZE - 1}.")
+        raise PromptError(format_lazy(_("A prompt token id is outside of 0 … {largest}."), largest=VOCABULARY_SIZE - 1))
     return ids

@@ -16,6 +16,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 from django.conf import settings
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from inference.engine import STOP_TOKEN_IDS, Engine, FinishReason, Sampling, Tokens
 from inference.errors import (
@@ -25,12 +27,13 @@ from inference.errors import (
     EngineNotReadyError,
     InferenceError,
     PromptError,
+    grouped,
 )
 from inference.gate import get_gate
 from inference.harmony import RenderedPrompt, render
 from inference.parser import Channel, Delta, Parser, final_channel_ids
 from inference.request import Continuation, Facts, Outcome, Request, is_demo
-from inference.supervisor import get_supervisor
+from inference.supervisor import get_supervisor, needed_model_len
 from inference.vocabulary import END
 
 logger = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ MAX_DEATHS = 2
 """So many times an answer outlives its engine."""
 RECOVERY_SECONDS = 0.5
 SHORTEST_CONTINUATION_TOKENS = 16
-NOTHING_WRITTEN = "The model ended without writing anything; another effort may help."
+NOTHING_WRITTEN = _("The model ended without writing anything; another effort may help.")
 
 
 def model_name() -> str:
@@ -48,11 +51,19 @@ def model_name() -> str:
     return settings.MODEL_NAME if facts is None or is_demo() else facts.model
 
 
-def _context_tokens() -> int:
+def context_tokens() -> int:
     """What the settings allow, or what the engine takes if that is less; one token is left to answer."""
     facts = get_supervisor().facts
     window = facts.max_model_len if facts else None
     return min(settings.MAX_CONTEXT_TOKENS, window - 1) if window else int(settings.MAX_CONTEXT_TOKENS)
+
+
+def longest_answer_tokens() -> int:
+    """What fits into the engine's window after the longest prompt; the default fits anyhow, perhaps cut off."""
+    facts = get_supervisor().facts
+    window = facts.max_model_len if facts else None
+    window = window or needed_model_len(settings.MAX_CONTEXT_TOKENS, settings.DEFAULT_MAX_TOKENS)
+    return max(window - context_tokens(), settings.DEFAULT_MAX_TOKENS)
 
 
 class Generation:
@@ -156,7 +167,9 @@ class Generation:
                         tokens = await anext(stream, None)
                 except TimeoutError as error:  # the engine hangs, which nothing else would tell
                     if time.monotonic() - Generation._heard_at > limit_seconds:
-                        get_supervisor().restart(f"The engine wrote nothing for {limit_seconds} seconds.")
+                        get_supervisor().restart(
+                            format_lazy(_("The engine wrote nothing for {seconds} seconds."), seconds=limit_seconds)
+                        )
                     raise EngineHungError(limit_seconds) from error
                 if tokens is None:
                     return
@@ -231,7 +244,7 @@ class Generation:
             self._limit = len(self.token_ids)  # or less, where the model's window is full
             return Outcome.LENGTH
         if not self._parser.has_answer and not self._parser.has_thinking:
-            self.facts.error = NOTHING_WRITTEN
+            self.facts.error = str(NOTHING_WRITTEN)
             return Outcome.FAILED
         return Outcome.COMPLETE
 
@@ -258,7 +271,7 @@ def _rendered(request: Request) -> RenderedPrompt:
         effort=request.effort,
         instructions=request.instructions,
         today=request.today,
-        max_tokens=_context_tokens(),
+        max_tokens=context_tokens(),
     )
 
 
@@ -268,6 +281,13 @@ def _check_room(begun: Continuation) -> None:
     tokens = len(begun.prompt.token_ids) + len(begun.token_ids)
     if window and tokens + SHORTEST_CONTINUATION_TOKENS > window:
         raise PromptError(
-            f"This answer cannot go on: with its prompt it has {tokens:,} tokens, and {window:,} fit into the model. "
-            "Ask for the rest in a new prompt, or raise max_model_len in VLLM_ENGINE_ARGS."
+            format_lazy(
+                _(
+                    "This answer cannot go on: with its prompt it has {tokens} tokens, and {window} fit "
+                    "into the model. Ask for the rest in a new prompt, or raise max_model_len in "
+                    "VLLM_ENGINE_ARGS."
+                ),
+                tokens=grouped(tokens),
+                window=grouped(window),
+            )
         )

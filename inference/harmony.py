@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from django.utils.translation import gettext_lazy as _
 from openai_harmony import DeveloperContent, Message, ReasoningEffort, Role, SystemContent
 
 from inference.errors import PromptError, PromptTooLongError
@@ -49,6 +50,28 @@ class RenderedPrompt:
     dropped_turns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is sent of a conversation, as token ids: frame, the newest turns that fit, prompt.
+
+    It `fits` unless frame and prompt, which always stay, are too long by themselves.
+    """
+
+    frame: tuple[int, ...]
+    turns: Sequence[tuple[int, ...]]
+    prompt: tuple[int, ...]
+    dropped_turns: int
+    max_tokens: int
+
+    @property
+    def tokens(self) -> int:
+        return len(self.frame) + sum(map(len, self.turns)) + len(self.prompt)
+
+    @property
+    def fits(self) -> bool:
+        return self.tokens <= self.max_tokens
+
+
 def render(
     prompt: str,
     *,
@@ -64,22 +87,45 @@ def render(
     PromptError where the prompt is blank, PromptTooLongError where what must stay does not fit.
     """
     if not prompt.strip():
-        raise PromptError("The prompt is empty. Write something first.")
+        raise PromptError(_("The prompt is empty. Write something first."))
+    planned = plan(
+        prompt, history=history, effort=effort, instructions=instructions, today=today, max_tokens=max_tokens
+    )
+    if not planned.fits:
+        raise PromptTooLongError(planned.tokens, max_tokens, len(planned.frame) - len(_system_ids(effort, today)))
+    earlier = tuple(token_id for turn in planned.turns for token_id in turn)
+    return RenderedPrompt(planned.frame + earlier + planned.prompt, planned.dropped_turns)
+
+
+def plan(
+    prompt: str,
+    *,
+    history: Sequence[Turn] = (),
+    effort: Effort = Effort.LOW,
+    instructions: str = "",
+    today: date,
+    max_tokens: int,
+) -> Plan:
+    """Decide what `render` sends, also for a prompt that is blank or too long.
+
+    The history is read from its end, and no further than it fits.
+    """
     frame = _system_ids(effort, today)
     if instructions.strip():
         frame += _message_ids(Role.DEVELOPER, instructions)
     newest = _message_ids(Role.USER, prompt) + _assistant_start()
-    remaining = max_tokens - len(frame) - len(newest)
-    if remaining < 0:
-        raise PromptTooLongError(max_tokens - remaining, max_tokens)
-    turns = _newest_turns(history, remaining)
-    earlier = tuple(token_id for turn in turns for token_id in turn)
-    return RenderedPrompt(frame + earlier + newest, len(history) - len(turns))
+    turns = _newest_turns(history, max_tokens - len(frame) - len(newest))
+    return Plan(frame, turns, newest, len(history) - len(turns), max_tokens)
 
 
 def count_tokens(text: str) -> int:
     """Return how many tokens the text takes, without any frame."""
     return len(encode(text))
+
+
+def turn_tokens(turn: Turn) -> int:
+    """Return how many tokens the turn takes, its frame included."""
+    return len(_turn_ids(turn))
 
 
 def visible_prompt(token_ids: Sequence[int]) -> str:

@@ -90,13 +90,14 @@ class Facts:
 class Continuation:
     """An answer to go on with, from its exact tokens: in its thinking, or (`answers_now`) with its answer.
 
-    `facts` are those of what was written so far.
+    `facts` are those of what was written so far. `max_tokens` counts what is still to be written.
     """
 
     prompt: RenderedPrompt
     token_ids: Sequence[int]
     facts: Facts
     answers_now: bool = False
+    max_tokens: int | None = None
 
     def sampling(self) -> Sampling:
-        return Sampling(settings.DEFAULT_MAX_TOKENS, recommended_temperature())
+        return Sampling(self.max_tokens or settings.DEFAULT_MAX_TOKENS, recommended_temperature())

@@ -7,11 +7,26 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as Text
 
 logger = logging.getLogger(__name__)
 
 State = Literal["stopped", "downloading", "loading", "warming up", "ready", "restarting", "failed"]
+
+STATE_NAMES: dict[State, Text] = {
+    "stopped": _("stopped"),
+    "downloading": _("downloading"),
+    "loading": _("loading"),
+    "warming up": _("warming up"),
+    "ready": _("ready"),
+    "restarting": _("restarting"),
+    "failed": _("failed"),
+}
 
 SETTLED: tuple[State, ...] = ("ready", "failed", "stopped")
 
@@ -27,12 +42,12 @@ class Status:
     """
 
     state: State
-    text: str = ""
+    text: Text = ""
     done: int = 0
     total: int = 0
     since: float = 0.0
-    reason: str = ""
-    fix: str = ""
+    reason: Text = ""
+    fix: Text = ""
     log: tuple[str, ...] = ()
     started: float | None = None
     expected_seconds: float | None = None

@@ -10,11 +10,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
+
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from inference.engine import Engine, EngineFacts, Progress
 from inference.errors import EngineFailedError, EngineNotReadyError
 from inference.start_times import Kind, StartClock, StartTimes
-from inference.status import State, Status, StatusBoard, StatusListener
+from inference.status import STATE_NAMES, State, Status, StatusBoard, StatusListener
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as Text
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +32,7 @@ STABLE_SECONDS = 60.0
 """An engine that ran this long was well: failures before it are forgotten."""
 JOIN_SECONDS = 3.0
 
-LOG_TELLS = "The server's log tells more."
+LOG_TELLS = _("The server's log tells more.")
 
 
 class Supervisor:
@@ -58,7 +65,7 @@ class Supervisor:
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._distrust = ""
+        self._distrust: Text = ""
         """Why a running engine is not trusted any more; empty while it is."""
         self.facts: EngineFacts | None = None
 
@@ -77,9 +84,11 @@ class Supervisor:
         if status.state == "failed":
             raise EngineFailedError(status.reason, status.fix)
         if status.state == "stopped":
-            raise EngineNotReadyError("The engine is not running.")
-        state = "restarting" if status.state == "ready" else status.state
-        raise EngineNotReadyError(f"The model is still {state}. Send your prompt again in a moment.")
+            raise EngineNotReadyError(_("The engine is not running."))
+        state: State = "restarting" if status.state == "ready" else status.state
+        raise EngineNotReadyError(
+            format_lazy(_("The model is still {state}. Send your prompt again in a moment."), state=STATE_NAMES[state])
+        )
 
     async def usable(self) -> Engine:
         """Wait until the engine can answer, also while it restarts, and return it.
@@ -116,7 +125,7 @@ class Supervisor:
                 return
             self._stopping.clear()
             self._clock = StartClock()
-            self._board.publish(self._starting_status("loading", "Starting the engine"))
+            self._board.publish(self._starting_status("loading", _("Starting the engine")))
             self._thread = threading.Thread(target=self._run, name="engine-supervisor", daemon=True)
             self._thread.start()
         self._stop_first_at_exit()
@@ -130,7 +139,7 @@ class Supervisor:
         """Try again now: after a failure, or instead of waiting for the next attempt."""
         self._wake.set()
 
-    def restart(self, reason: str) -> None:
+    def restart(self, reason: Text) -> None:
         """Trust a running engine no more, and return at once; from any thread or event loop.
 
         A local one is stopped and started anew. A remote one is asked at once whether it is well; if
@@ -182,7 +191,9 @@ class Supervisor:
         except EngineFailedError as error:  # the machine or the settings: the text says what to do
             return error
         except Exception as error:  # noqa: BLE001 (a defect of the engine's code; the page must say so)
-            failure = EngineFailedError(f"The engine did not start: {type(error).__name__}.", LOG_TELLS)
+            failure = EngineFailedError(
+                format_lazy(_("The engine did not start: {error}."), error=type(error).__name__), LOG_TELLS
+            )
             failure.__cause__ = error
             return failure
         if not self._stopping.is_set():
@@ -201,7 +212,7 @@ class Supervisor:
                 return None if self._is_remote else EngineFailedError(self._distrust, LOG_TELLS)
             self._wake.wait(self._poll_seconds)
             self._wake.clear()
-        return EngineFailedError("The engine stopped unexpectedly.", LOG_TELLS, self._last_errors())
+        return EngineFailedError(_("The engine stopped unexpectedly."), LOG_TELLS, self._last_errors())
 
     def _show_failure(self, error: EngineFailedError, failures: int) -> float | None:
         """Publish it; returns the seconds to the next attempt, or None where only `retry` makes one."""
@@ -214,7 +225,7 @@ class Supervisor:
             self._board.publish(Status("failed", reason=error.reason, fix=error.fix, log=error.log))
             return None
         delay = self._back_off_seconds[min(failures, len(self._back_off_seconds)) - 1]
-        text = f"Trying again in {delay:.0f} s"
+        text = format_lazy(_("Trying again in {delay:.0f} s"), delay=delay)
         status = Status("failed", text) if self._is_remote else self._starting_status("restarting", text)
         self._board.publish(replace(status, reason=error.reason, fix=error.fix, log=error.log))
         return delay
@@ -230,7 +241,7 @@ class Supervisor:
         else:
             self._board.publish(self._starting_status(progress.state, progress.text))
 
-    def _starting_status(self, state: State, text: str) -> Status:
+    def _starting_status(self, state: State, text: Text) -> Status:
         expected = self._start_times.expected(self._kind) if self._start_times else None
         return Status(state, text, started=self._clock.started, expected_seconds=expected)
 

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
 from inference.demo import materialise
 from inference.engine import VOCABULARY_SIZE, Progress, ProgressListener
 from inference.errors import EngineFailedError
@@ -50,11 +53,13 @@ class Weights:
         configuration = _read_object(folder / "config.json")
         if configuration is None:
             raise EngineFailedError(
-                f"{self.model} holds no readable config.json.", "Let MODEL_NAME name a model's folder."
+                format_lazy(_("{model} holds no readable config.json."), model=self.model),
+                _("Let MODEL_NAME name a model's folder."),
             )
         if configuration.get("model_type") != "gpt_oss" or configuration.get("vocab_size") != VOCABULARY_SIZE:
             raise EngineFailedError(
-                f"{self.model} is not a gpt-oss model.", "Set MODEL_NAME=openai/gpt-oss-20b, or demo."
+                format_lazy(_("{model} is not a gpt-oss model."), model=self.model),
+                _("Set MODEL_NAME=openai/gpt-oss-20b, or demo."),
             )
         return configuration
 
@@ -71,7 +76,8 @@ class Weights:
             missing = _missing_files(folder)
         if missing:
             raise EngineFailedError(
-                f"{self.model} is incomplete: {missing[0]} is missing.", "Copy or download the model again."
+                format_lazy(_("{model} is incomplete: {missing} is missing."), model=self.model, missing=missing[0]),
+                _("Copy or download the model again."),
             )
         return folder
 
@@ -81,16 +87,20 @@ class Weights:
                 return materialise(self._cache_folder)
             except OSError as error:  # the disk
                 raise EngineFailedError(
-                    f"The demo model could not be written to {self._cache_folder}: {error.strerror}.",
-                    "Free some space, or set XDG_CACHE_HOME to a folder that can be written.",
+                    format_lazy(
+                        _("The demo model could not be written to {cache_folder}: {strerror}."),
+                        cache_folder=self._cache_folder,
+                        strerror=error.strerror,
+                    ),
+                    _("Free some space, or set XDG_CACHE_HOME to a folder that can be written."),
                 ) from error
         folder = Path(self.model).expanduser()
         if folder.is_dir():
             return folder.resolve()
         if not HUGGING_FACE_ID.fullmatch(self.model):
             raise EngineFailedError(
-                f"There is no model folder {self.model}.",
-                "Set MODEL_NAME to a folder, a Hugging Face id, or demo.",
+                format_lazy(_("There is no model folder {model}."), model=self.model),
+                _("Set MODEL_NAME to a folder, a Hugging Face id, or demo."),
             )
         return None
 
@@ -147,6 +157,8 @@ def _progress_bar(model: str, on_progress: ProgressListener | None) -> type[tqdm
     """Return a silent tqdm class; the bar that counts the bytes written reports instead of drawing."""
     from huggingface_hub.utils.tqdm import tqdm
 
+    text = format_lazy(_("Downloading {model}"), model=model)
+
     class ReportingBar(tqdm):
         monitor_interval = 0
 
@@ -158,7 +170,6 @@ def _progress_bar(model: str, on_progress: ProgressListener | None) -> type[tqdm
 
         def display(self, *_: object, **__: object) -> None:
             if on_progress and self._counts_bytes and self.total:
-                text = f"Downloading {model}"
                 on_progress(Progress("downloading", text, done=int(self.n), total=int(self.total)))
 
     return ReportingBar
@@ -168,20 +179,27 @@ def _download_error(model: str, error: Exception) -> EngineFailedError:
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
-        return EngineFailedError(f"{model} is gated.", "Accept its licence on huggingface.co and set HF_TOKEN.")
+        return EngineFailedError(
+            format_lazy(_("{model} is gated."), model=model),
+            _("Accept its licence on huggingface.co and set HF_TOKEN."),
+        )
     if isinstance(error, errors.RepositoryNotFoundError):
         return EngineFailedError(
-            f"Hugging Face has no model {model}, or it is private.",
-            "Check MODEL_NAME; a private model needs HF_TOKEN.",
+            format_lazy(_("Hugging Face has no model {model}, or it is private."), model=model),
+            _("Check MODEL_NAME; a private model needs HF_TOKEN."),
         )
     if isinstance(error, errors.LocalEntryNotFoundError):
         return EngineFailedError(
-            f"Hugging Face could not be reached to download {model}.",
-            "Check the network, or set MODEL_NAME to a local folder.",
+            format_lazy(_("Hugging Face could not be reached to download {model}."), model=model),
+            _("Check the network, or set MODEL_NAME to a local folder."),
         )
     if (isinstance(error, OSError) and error.errno in NO_SPACE) or "No space left on device" in str(error):
         return EngineFailedError(
-            f"The disk is full; {model} does not fit.", "Free some space, or set HF_HOME to a larger disk."
+            format_lazy(_("The disk is full; {model} does not fit."), model=model),
+            _("Free some space, or set HF_HOME to a larger disk."),
         )
     reason = " ".join(str(error).split()) or type(error).__name__
-    return EngineFailedError(f"The download of {model} failed: {reason[:200]}", "Try again; it goes on where it ended.")
+    return EngineFailedError(
+        format_lazy(_("The download of {model} failed: {reason}"), model=model, reason=reason[:200]),
+        _("Try again; it goes on where it ended."),
+    )

@@ -18,7 +18,7 @@ try:
 except ImproperlyConfigured as error:
     raise SystemExit(f"LocalAI cannot start: {error}") from error
 
-from chat.recovery import mark_abandoned_at_start
+from chat.recovery import recover_at_start
 from chat.routing import sockets
 from inference.harmony import warm_up
 from inference.supervisor import get_supervisor
@@ -30,6 +30,6 @@ application = ProtocolTypeRouter(
     }
 )
 
-mark_abandoned_at_start()
+recover_at_start()
 Thread(target=warm_up, daemon=True).start()  # or the first prompt would wait for Harmony's vocabulary
 get_supervisor().start_in_background()

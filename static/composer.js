@@ -1,8 +1,6 @@
-// The composer: sending once, waiting for a server that is away, editing an earlier prompt.
+// The composer: sending once, waiting for a server that is away, drafts, editing an earlier prompt.
 
 "use strict";
-
-const WAITS = "Your prompt is sent as soon as the server is back.";
 
 const composer = document.getElementById("composer");
 const prompt = document.getElementById("prompt");
@@ -24,7 +22,7 @@ function send() {
 function waitForServer() {
   waits = true;
   promised = prompt.value;
-  say(WAITS, "status");
+  say(WORDS.waits, "status");
 }
 
 function stopWaiting() {
@@ -85,23 +83,40 @@ function keepPromise() {
 prompt.addEventListener("input", () => {
   promised = null;
   if (waits) stopWaiting(); // it is no longer what was sent
+  writeDraft(prompt.value);
   grow();
 });
 
 function grow() {
+  measure();
   if (CSS.supports("field-sizing", "content")) return;
   prompt.style.height = "auto";
   prompt.style.height = `${prompt.scrollHeight}px`;
 }
 
-grow();
+// The meter (htmx, by the event "draft") hears of every change of the draft, whoever made it.
+
+let measured = null; // until the page is ready, and htmx listens
+
+function measure() {
+  if (measured === null) return;
+  const text = `${edits.value} ${prompt.value}`;
+  if (text !== measured) prompt.dispatchEvent(new Event("draft"));
+  measured = text;
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  measured = `${edits.value} ${prompt.defaultValue}`;
+  measure();
+});
 
 // The server says that a prompt is saved: only then does the text leave the composer.
 function clearSavedPrompt() {
   promised = null;
   if (prompt.value === sent) {
-    prompt.value = "";
+    if (readDraft() === sent) writeDraft("");
     if (edits.value) endEdit();
+    else prompt.value = readDraft(); // what a sample has put aside
   }
   stopWaiting();
   follows = true;
@@ -109,9 +124,50 @@ function clearSavedPrompt() {
   if (!isTouch) prompt.focus({ preventScroll: true });
 }
 
-// Editing: an earlier prompt is in the composer; the draft that was there comes back afterwards.
+// Drafts: what stands in the composer stays with the person's browser until it is sent, for each conversation
+// and each edited prompt; all tabs of one show the same. An empty one was sent; one is missing after a log-out.
 
-let draft = "";
+const drafts = new Map(); // what the browser refuses to store, denied or full
+
+function draftKey() {
+  return `draft:${composer.dataset.person}:${composer.dataset.conversation}:${edits.value}`;
+}
+
+function readDraft() {
+  try {
+    return drafts.get(draftKey()) ?? localStorage.getItem(draftKey()) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function writeDraft(text) {
+  try {
+    localStorage.setItem(draftKey(), text);
+    drafts.delete(draftKey());
+  } catch {
+    drafts.set(draftKey(), text);
+  }
+}
+
+// What the server has put into the composer is newer.
+function restoreDraft() {
+  if (prompt.defaultValue) writeDraft(prompt.value);
+  else prompt.value = readDraft() || prompt.value;
+  grow();
+}
+
+window.addEventListener("storage", ({ key, oldValue, newValue }) => {
+  if (key !== draftKey() || newValue === null || sent !== null || prompt.value !== (oldValue ?? "")) return;
+  prompt.value = newValue;
+  grow();
+});
+
+window.addEventListener("pageshow", ({ persisted }) => {
+  if (persisted) restoreDraft();
+});
+
+// Editing: an earlier prompt is in the composer; the draft that was there comes back afterwards.
 
 function isRunning() {
   return document.querySelector("#messages [data-status=streaming]") !== null;
@@ -119,7 +175,6 @@ function isRunning() {
 
 function startEdit(message) {
   if (sent !== null && !waits) return;
-  if (!edits.value) draft = prompt.value;
   stopWaiting();
   showEdit(message.id.replace("message-", ""), message.querySelector("[data-part=prompt]").textContent);
   prompt.focus();
@@ -128,18 +183,44 @@ function startEdit(message) {
 
 function endEdit() {
   stopWaiting();
-  showEdit("", draft);
-  draft = "";
+  writeDraft("");
+  showEdit("", "");
   if (location.search) history.replaceState(null, "", location.pathname);
   if (!isTouch) prompt.focus();
 }
 
 function showEdit(pk, text) {
   edits.value = pk;
-  prompt.value = text;
+  prompt.value = readDraft() || text;
   document.getElementById("editing").hidden = !pk;
   grow();
 }
+
+// What a form or a link would do on a page without scripts.
+const CLICKS = {
+  "[data-action=edit]": (button) => startEdit(button.closest("article")),
+  "[data-action=cancel-edit]": endEdit,
+  "[data-sample]": (sample) => {
+    prompt.value = sample.value;
+    send();
+  },
+};
+
+document.addEventListener("click", (event) => {
+  for (const [selector, act] of Object.entries(CLICKS)) {
+    const clicked = event.target.closest(selector);
+    if (!clicked) continue;
+    event.preventDefault();
+    act(clicked);
+  }
+});
+
+// Keys. Escape leaves the edit, else it stops the answer.
+
+document.addEventListener("leave", () => {
+  if (edits.value) endEdit();
+  else composer.querySelector("[data-action=stop]:not([hidden])")?.click();
+});
 
 prompt.addEventListener("keydown", (event) => {
   if (event.isComposing) return;
@@ -148,9 +229,12 @@ prompt.addEventListener("keydown", (event) => {
     send();
   }
   if (event.key === "ArrowUp" && !prompt.value && !edits.value && !isRunning()) {
-    const last = [...document.querySelectorAll("#messages [data-role=user]")].at(-1);
+    const last = lastOf("#messages [data-role=user]");
     if (!last) return;
     event.preventDefault();
     startEdit(last);
   }
 });
+
+restoreDraft();
+if (!isTouch && !location.hash && document.activeElement === document.body) prompt.focus({ preventScroll: true });

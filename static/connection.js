@@ -8,16 +8,8 @@ const LONGEST_DELAY_MS = 5000;
 const STALL_SECONDS = 12; // the server says something at least every 5 seconds
 const GIVE_UP_SECONDS = 25;
 const POLITE_CODES = [1000, 1001, 1005];
-const CLOSED_FOR_GOOD = {
-  4401: "You are logged out. Copy what you wrote, then reload the page and log in again.",
-  4404: "This conversation was deleted. Copy what you wrote and start a new one.",
-};
-const HINTS = {
-  open: "",
-  stalled: "no news from the server",
-  lost: "reconnecting…",
-  closed: "not connected",
-};
+const CLOSED_FOR_GOOD = { 4401: WORDS.loggedOut, 4404: WORDS.deleted };
+const HINTS = { open: "", stalled: WORDS.stalled, lost: WORDS.lost, closed: WORDS.closed };
 
 let socket = null;
 let reconnect = null;
@@ -41,8 +33,9 @@ htmx.config.wsReconnectDelay = (attempt) =>
 // A socket that was given up may still speak, or close much later: nobody must hear it any more.
 // These listeners are the socket's first, so the extension's come after them.
 htmx.createWebSocket = (url) => {
-  // What the page was served with is true of its first socket; after a gap it wants to be told everything.
-  const made = new WebSocket(socket ? url.split("?")[0] : url);
+  // What the page was served with is true of its first socket; after a gap it wants to be told everything it shows.
+  const first = document.querySelector("#messages > article")?.id.replace("message-", "");
+  const made = new WebSocket(socket ? `${url.split("?")[0]}${first ? `?from=${first}` : ""}` : url);
   socket = made;
   newsAt = Date.now();
   for (const name of ["open", "message", "close", "error"]) {
@@ -81,7 +74,7 @@ function listen() {
     reconnect();
   } else if (isConnected()) {
     showConnection("stalled");
-    document.getElementById("silence").textContent = ` for ${silence} s…`;
+    document.getElementById("silence").textContent = ` ${WORDS.silence.replace("{seconds}", silence)}`;
   }
 }
 

@@ -1,11 +1,9 @@
-// What else HTML cannot do: alerts, orders, swaps that keep focus and place, scrolling with the answer, copying, clocks.
+// What HTML cannot do on any page: alerts, copying, keys, menus, clocks. Its texts are the server's: #words.
 
 "use strict";
 
-const NEAR_END_PIXELS = 60;
-const UNREACHABLE = "The server cannot be reached. Try again in a moment.";
-
-const scroller = document.getElementById("scroller");
+const WORDS = document.getElementById("words").dataset;
+const COPIED_MS = 1500;
 
 function say(text, role) {
   const alert = document.getElementById("alert");
@@ -19,190 +17,149 @@ function complain(text) {
   say(text, "alert");
 }
 
-document.addEventListener("htmx:sendError", () => complain(UNREACHABLE));
+function announce(text) {
+  document.getElementById("announcement").textContent = text;
+}
+
+function lastOf(selector) {
+  return [...document.querySelectorAll(selector)].at(-1);
+}
+
+// The meter's requests come while the person types: what they miss is told when the prompt is sent.
+for (const name of ["htmx:sendError", "htmx:responseError"]) {
+  document.addEventListener(name, (event) => {
+    if (event.target.closest("#context-meter")) event.stopImmediatePropagation();
+  }, { capture: true });
+}
+
+document.addEventListener("htmx:sendError", () => complain(WORDS.unreachable));
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
-  complain(status === 404 ? "That is gone already. Reload the page." : `The server refused this (${status}).`);
+  complain(status === 404 ? WORDS.gone : WORDS.refused.replace("{status}", status));
 });
 
-document.addEventListener("connection", ({ detail: { state } }) => {
-  if (state === "open" && document.getElementById("alert").textContent.startsWith(UNREACHABLE)) say("", "alert");
-});
+// Copying.
 
-// Orders that a message's buttons give: one at a time, and never in store for a server that is away.
+const SOURCES = {
+  copy: (button) => button.closest("article").querySelector("template[data-part=source]").content.textContent,
+  "copy-thinking": (button) => button.closest("[data-part=thinking]").querySelector(".text").textContent,
+  // Without its last line's end, which a terminal would take for Enter.
+  "copy-code": (button) => button.closest(".code").querySelector("pre").textContent.replace(/\n$/, ""),
+  "copy-context": (button) => button.closest(".exact").querySelector("pre").textContent,
+};
 
-let isOrdered = false;
-let anchor = null;
+async function write(text, beside) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  // Over plain HTTP browsers have no clipboard, but they still have the old command, for what is selected.
+  const field = document.createElement("textarea");
+  const focused = document.activeElement;
+  field.className = "visually-hidden";
+  field.value = text;
+  beside.after(field);
+  field.select();
+  const isDone = document.execCommand("copy");
+  field.remove();
+  focused.focus({ preventScroll: true });
+  if (!isDone) throw new Error("refused");
+}
 
-document.addEventListener("htmx:wsConfigSend", (event) => {
-  if (event.target === composer) return;
-  const { parameters, triggeringEvent } = event.detail;
-  if (!isConnected()) complain(waits ? `${UNREACHABLE} ${WAITS}` : UNREACHABLE);
-  const isStop = parameters.action === "stop";
-  if (!isConnected() || (isOrdered && !isStop)) {
-    event.preventDefault();
-    return;
+async function copy(button) {
+  const label = (button.dataset.label ??= button.textContent);
+  let outcome = WORDS.copied;
+  try {
+    await write(SOURCES[button.dataset.action](button), button);
+  } catch {
+    outcome = WORDS.notCopied; // the browser's own decision
   }
-  isOrdered = !isStop;
-  followOrder(parameters, triggeringEvent?.submitter);
-});
+  button.textContent = outcome;
+  announce(outcome);
+  setTimeout(() => {
+    button.textContent = label;
+    if (document.getElementById("announcement").textContent === outcome) announce("");
+  }, COPIED_MS);
+}
 
-// The answer that comes is followed; another version appears where the person is looking.
-function followOrder({ action, message }, button) {
-  for (const menu of document.querySelectorAll("#messages details.menu[open]")) menu.open = false;
-  hadFocus = true;
-  if (action === "version") {
-    anchor = { id: `message-${message}`, top: topOf(button.closest("article")), action: button.dataset.action };
-  } else if (action !== "stop" && action !== "retry") {
-    follows = true;
+// Clicks. Menus close when the person goes on elsewhere.
+
+function closeMenus(isLeft) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (isLeft(menu)) menu.open = false;
   }
 }
 
-function topOf(element) {
-  return element.getBoundingClientRect().top;
-}
-
-// What the socket brings.
-
-let hadFocus = false;
-
-document.addEventListener("htmx:oobBeforeSwap", (event) => {
-  const { target: old, fragment } = event.detail;
-  if (old.id === "prompt-key") clearSavedPrompt();
-  if (old.id === "alert" && fragment.querySelector("[role=alert]:not([hidden])")) {
-    stopWaiting();
-    anchor = null;
-  }
-  if (old.id === "alert" && fragment.querySelector("[role=status]:not([hidden])")) keepPromise();
-  if (old.closest("main") && old.contains(document.activeElement)) hadFocus = true;
-  // A block that the person opened or folded stays as they left it.
-  for (const block of old.parentNode.querySelectorAll("details[data-touched]")) {
-    const fresh = old.contains(block) && fragment.querySelector(`#${block.id}`);
-    if (!fresh) continue;
-    fresh.open = block.open;
-    fresh.dataset.touched = "yes";
-  }
+document.addEventListener("click", ({ target }) => {
+  closeMenus((menu) => !menu.contains(target));
+  const button = target.closest("[data-action^=copy], [data-action=shortcuts]");
+  if (button) button.dataset.action === "shortcuts" ? showShortcuts() : copy(button);
+});
+document.addEventListener("focusin", ({ target }) => {
+  closeMenus((menu) => !menu.contains(target) && !target.contains(menu)); // a click beside a field focuses what is around
 });
 
-document.addEventListener("htmx:wsAfterMessage", () => {
-  isOrdered = false;
-  const shown = anchor && document.getElementById(anchor.id);
-  if (shown) {
-    scroller.scrollTop += topOf(shown) - anchor.top;
-    follows = isNearEnd();
-  } else if (follows && scroller.scrollHeight !== height) {
-    scroller.scrollTop = scroller.scrollHeight;
-  }
-  height = scroller.scrollHeight;
-  showToEnd();
-  tick();
-  const current = document.querySelector("#conversation-list [aria-current]");
-  if (current) document.title = `${current.textContent} · LocalAI`;
-  if (hadFocus && document.activeElement === document.body) focusAgain(shown);
-  hadFocus = false;
-  if (shown) anchor = null;
-});
+// Keys. #shortcuts tells them; those of one character act only where nobody types.
 
-// The button that had the focus was replaced: among versions to its successor, else to the composer.
-function focusAgain(shown) {
-  const successor =
-    shown?.querySelector(`[data-action=${anchor.action}]:not(:disabled)`) ??
-    shown?.querySelector(".versions button:not(:disabled)");
-  if (successor) successor.focus({ preventScroll: true });
-  else if (!isTouch) prompt.focus({ preventScroll: true });
+const shortcuts = document.getElementById("shortcuts");
+const sidebarToggle = document.getElementById("sidebar-toggle");
+
+function showShortcuts() {
+  if (!shortcuts.open) shortcuts.showModal();
 }
 
-// Scrolling: with the answer, until the person scrolls up.
-
-const toEnd = document.querySelector("[data-action=to-end]");
-let follows = true;
-let height = 0; // as it was last followed: a heartbeat alone moves nothing
-
-function isNearEnd() {
-  return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END_PIXELS;
+function search() {
+  if (sidebarToggle) sidebarToggle.checked = true; // on a phone it is behind the conversation
+  const field = document.getElementById("search");
+  field?.focus();
+  field?.select();
 }
 
-function showToEnd() {
-  toEnd.hidden = isNearEnd();
+function copyLastCode() {
+  lastOf("#messages [data-action=copy-code]")?.click();
 }
 
-scroller.addEventListener("scroll", () => {
-  follows = isNearEnd();
-  showToEnd();
-}, { passive: true });
+const KEYS = {
+  "?": showShortcuts,
+  "Control+/": showShortcuts,
+  "/": search,
+  "Control+K": search,
+  "Control+Shift+O": () => document.querySelector("[data-action=new]").click(),
+  "Control+Shift+C": () => lastOf("#messages [data-action=copy]")?.click(),
+  "Control+;": copyLastCode,
+  "Control+:": copyLastCode, // the same key with Shift, on many keyboards
+  "Control+Shift+Enter": () => lastOf("#messages article")?.querySelector("[aria-keyshortcuts='Control+Shift+Enter']")?.click(),
+  "Shift+Escape": () => document.getElementById("prompt").focus(),
+};
 
-new ResizeObserver(() => {
-  if (follows) scroller.scrollTop = scroller.scrollHeight;
-}).observe(scroller);
+// A sign has its own place with Shift on every keyboard, so only of letters and named keys Shift is told.
+function nameOf({ key, ctrlKey, metaKey, shiftKey }) {
+  const isSign = key.length === 1 && key.toUpperCase() === key.toLowerCase();
+  return `${ctrlKey || metaKey ? "Control+" : ""}${shiftKey && !isSign ? "Shift+" : ""}${key.length === 1 ? key.toUpperCase() : key}`;
+}
 
-toEnd.addEventListener("click", () => {
-  follows = true;
-  scroller.scrollTop = scroller.scrollHeight;
-});
-
-// Keys.
-
+// What Escape ends, the nearest first; fields and dialogs have their own Escape.
 function leaveOff(target) {
   const menu = target.closest("details.menu[open]");
-  const stop = composer.querySelector("[data-action=stop]:not([hidden])");
   if (menu) {
     menu.open = false;
     menu.querySelector("summary").focus();
-  } else if (edits.value) {
-    endEdit();
-  } else if (stop) {
-    stop.click();
+  } else if (sidebarToggle?.checked) {
+    sidebarToggle.checked = false;
+  } else if (!target.matches("input, textarea:not(#prompt)")) {
+    document.dispatchEvent(new CustomEvent("leave"));
   }
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.isComposing || event.target.matches("select")) return;
-  if (event.key === "Escape") leaveOff(event.target);
-  if (event.key === "Enter" && event.ctrlKey && event.shiftKey) {
+  const { key, target } = event;
+  if (event.isComposing || event.altKey || event.defaultPrevented) return;
+  if (document.querySelector("dialog[open]") || target.closest("[popover], select")) return;
+  const name = nameOf(event);
+  const isTyped = key.length === 1 && name.length === 1;
+  if (name === "Escape") leaveOff(target);
+  else if (isTyped && target.closest("input, textarea")) return;
+  else if (name in KEYS) {
     event.preventDefault();
-    document.querySelector("#messages > :last-child [aria-keyshortcuts='Control+Shift+Enter']")?.click();
-  }
-});
-
-// Clicks on what comes and goes.
-
-async function copy(element) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(element.textContent);
-  // Over plain HTTP browsers have no clipboard, but they still have the old command.
-  getSelection().selectAllChildren(element);
-  if (!document.execCommand("copy")) throw new Error("refused");
-  getSelection().removeAllRanges();
-}
-
-const CLICKS = {
-  "details:not(.menu) > summary": (summary) => (summary.parentElement.dataset.touched = "yes"),
-  "[data-sample]": (sample) => {
-    prompt.value = sample.dataset.sample;
-    send();
-  },
-  "[data-action=edit]": (button, event) => {
-    event.preventDefault();
-    startEdit(button.closest("article"));
-  },
-  "[data-action=cancel-edit]": (link, event) => {
-    event.preventDefault();
-    endEdit();
-  },
-  "[data-action=copy]": (button) => {
-    copy(button.closest("article").querySelector("[data-part=answer]"))
-      .then(() => (button.textContent = "Copied"), () => (button.textContent = "Could not copy"))
-      .then(() => setTimeout(() => (button.textContent = "Copy"), 1500));
-  },
-};
-
-document.addEventListener("click", (event) => {
-  for (const [selector, act] of Object.entries(CLICKS)) {
-    const clicked = event.target.closest(selector);
-    if (clicked) act(clicked, event);
-  }
-  for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(event.target)) menu.open = false;
-  }
+    KEYS[name]();
+  } else if (isTyped && key !== " " && target.matches("body, #scroller")) document.getElementById("prompt").focus();
 });
 
 // Clocks.
@@ -215,4 +172,3 @@ function tick() {
 
 setInterval(tick, 1000);
 tick();
-scroller.scrollTop = scroller.scrollHeight;

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+from chat.markdown.document import render
+
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
@@ -28,6 +30,9 @@ class Element:
                     found.append(child)
                 found += child.where(name, value)
         return found
+
+    def of_class(self, name: str) -> list[Element]:
+        return [element for element in self.where("class") if name in element.attributes["class"].split()]
 
     def with_id(self, identifier: str) -> Element:
         (element,) = self.where("id", identifier)
@@ -70,6 +75,11 @@ def parsed(html: str) -> Element:
     return builder.root
 
 
+def shown(text: str) -> str:
+    """The text that a page shows of an answer's Markdown, without blanks around it."""
+    return parsed(render(text)).text.strip()
+
+
 def swap(page: Element, html: str) -> None:
     """Put each piece of `html` where its hx-swap-oob says; what has no place is left out, as htmx does."""
     for piece in parsed(html).children:
@@ -77,9 +87,10 @@ def swap(page: Element, html: str) -> None:
             assert not piece.strip(), f"text that has no place: {piece!r}"
             continue
         how, _, selector = piece.attributes.pop("hx-swap-oob").partition(":")
-        targets = page.where("id", selector.removeprefix("#") or piece.attributes["id"])
-        for target in targets[:1]:
-            _swap(how, target, piece)
+        identifier, _, of_class = (selector.removeprefix("#") or piece.attributes["id"]).partition(" .")
+        for target in page.where("id", identifier)[:1]:
+            for element in target.of_class(of_class) if of_class else [target]:
+                _swap(how, element, piece)
 
 
 def _swap(how: str, target: Element, piece: Element) -> None:
@@ -87,6 +98,12 @@ def _swap(how: str, target: Element, piece: Element) -> None:
         target.put(piece.children, len(target.children))
     elif how == "afterbegin":
         target.put(piece.children, 0)
+    elif how == "innerHTML":
+        target.children.clear()
+        target.put(piece.children, 0)
+    elif how == "beforebegin":
+        assert target.parent is not None
+        target.parent.put(piece.children, target.parent.children.index(target))
     else:
         assert how in ("true", "delete")
         assert target.parent is not None

@@ -15,14 +15,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from openai_harmony import load_harmony_encoding
+from inference.vocabulary import encoding
 
 MODEL = "scripted"
 
 
 def harmony(text: str) -> list[int]:
     """The ids of `text`; control tokens spelled as `<|…|>` become what they spell."""
-    return list(load_harmony_encoding("HarmonyGptOss").encode(text, allowed_special="all"))
+    return list(encoding().encode(text, allowed_special="all"))
 
 
 def reply(thinking: str = "", answer: str = "") -> list[int]:
@@ -61,6 +61,7 @@ class ScriptedServer:
     refusal: str = ""
     dropped: int = 0
     port: int = 0
+    model: str = MODEL
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def enqueue(self, token_ids: Iterable[int], **options: object) -> None:
@@ -133,7 +134,7 @@ class ScriptedServer:
             await self._completion(json.loads(body), reader, writer)
 
     def _models(self, writer: asyncio.StreamWriter) -> None:
-        model = {"id": MODEL, "object": "model", "max_model_len": 65536}
+        model = {"id": self.model, "object": "model", "max_model_len": 65536}
         self._answer(writer, 200, {"object": "list", "data": [model]})
 
     def _answer(self, writer: asyncio.StreamWriter, status: int, value: object) -> None:

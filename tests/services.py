@@ -1,7 +1,9 @@
-"""The real Redis, started for a test on loopback."""
+"""The real Redis and the real PostgreSQL, started for a test on loopback."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import subprocess
 import time
@@ -60,3 +62,49 @@ class RedisServer:
     def _signal(self, number: signal.Signals) -> None:
         assert self._process
         self._process.send_signal(number)
+
+
+class PostgreSQLServer:
+    """A cluster of its own; PostgreSQL refuses to run as root, so it runs as Debian's user for it then."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_port()
+        self._user = "postgres" if os.geteuid() == 0 else None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgres://localai@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        if self._user:
+            self._folder.parent.chmod(0o755)
+            self._folder.parent.parent.chmod(0o755)
+            shutil.chown(self._folder, self._user)
+        data = str(self._folder / "data")
+        initdb = [_postgresql("initdb"), "-D", data, "-U", "localai", "-A", "trust", "-E", "UTF8"]
+        subprocess.run(initdb, user=self._user, check=True, stdout=subprocess.DEVNULL)
+        options = ["-p", str(self._port), "-k", str(self._folder), "-c", "listen_addresses=127.0.0.1"]
+        self._process = subprocess.Popen(
+            [_postgresql("postgres"), "-D", data, *options, "-c", "fsync=off"],
+            user=self._user,
+            stderr=subprocess.DEVNULL,
+        )
+        ready = [_postgresql("pg_isready"), "-h", "127.0.0.1", "-p", str(self._port), "-q"]
+        deadline = time.monotonic() + 2 * START_SECONDS
+        while subprocess.run(ready, check=False).returncode:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(START_SECONDS)
+            self._process = None
+
+
+def _postgresql(program: str) -> str:
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
+    return str(found[-1]) if found else "postgresql-is-missing"

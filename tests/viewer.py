@@ -144,7 +144,8 @@ class Viewer:
 
     @property
     def answer(self) -> str:
-        return self.answers[-1].where("data-part", "answer")[0].text if self.answers else ""
+        """Its text as it is shown, without blanks around it."""
+        return self.answers[-1].where("data-part", "answer")[0].text.strip() if self.answers else ""
 
     @property
     def thinking(self) -> str:

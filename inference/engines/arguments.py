@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
 from inference.errors import EngineFailedError
 from inference.weights import Weights
 
@@ -49,8 +52,10 @@ def check_names(engine_args: Mapping[str, object]) -> None:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             raise EngineFailedError(
-                f"VLLM_ENGINE_ARGS has an unknown argument {name!r}.",
-                f"Did you mean {close[0]!r}?" if close else "The names are those of vLLM's engine arguments.",
+                format_lazy(_("VLLM_ENGINE_ARGS has an unknown argument {name!r}."), name=name),
+                format_lazy(_("Did you mean {close!r}?"), close=close[0])
+                if close
+                else _("The names are those of vLLM's engine arguments."),
             )
 
 
@@ -60,7 +65,7 @@ def runs_on_cpu() -> bool:
 
     if not current_platform.device_type:
         raise EngineFailedError(
-            "vLLM finds no GPU.", "Check nvidia-smi; without a GPU: pip install -r requirements/cpu.txt."
+            _("vLLM finds no GPU."), _("Check nvidia-smi; without a GPU: pip install -r requirements/cpu.txt.")
         )
     return bool(current_platform.is_cpu())
 
@@ -72,6 +77,6 @@ def check_cpu(configuration: Mapping[str, object]) -> None:
         return
     if "amx_tile" not in CPU_FEATURES.read_text(encoding="utf-8"):
         raise EngineFailedError(
-            "The MXFP4 weights of gpt-oss need a GPU, or a CPU with AMX.",
-            "Set MODEL_NAME=demo, use a machine with a GPU, or a vLLM server (ENGINE=vllm-server).",
+            _("The MXFP4 weights of gpt-oss need a GPU, or a CPU with AMX."),
+            _("Set MODEL_NAME=demo, use a machine with a GPU, or a vLLM server (ENGINE=vllm-server)."),
         )

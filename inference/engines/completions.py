@@ -6,6 +6,9 @@ import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterable
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
 from inference.engine import VOCABULARY_SIZE, Tokens
 from inference.errors import EngineDiedError, EngineNotReadyError, InferenceError, PromptError
 
@@ -24,7 +27,7 @@ async def lines(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
         for line in complete:
             yield line
         if len(buffer) > MAX_LINE_BYTES:
-            raise EngineDiedError("The vLLM server sent a line without end.")
+            raise EngineDiedError(_("The vLLM server sent a line without end."))
     yield buffer
 
 
@@ -34,15 +37,15 @@ def tokens_of(line: bytes) -> Tokens | None:
     Raises PromptError for an error that the server ascribes to the request, EngineDiedError for
     every other error and for what no vLLM server would send.
     """
-    field, _, data = line.partition(b":")
+    field, _separator, data = line.partition(b":")
     if field != b"data" or data.strip() in (b"", b"[DONE]"):
         return None
     try:
         event = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise EngineDiedError("The vLLM server sent something that is not JSON.") from error
+        raise EngineDiedError(_("The vLLM server sent something that is not JSON.")) from error
     if not isinstance(event, dict):
-        raise EngineDiedError("The vLLM server sent something that is not an event.")
+        raise EngineDiedError(_("The vLLM server sent something that is not an event."))
     if event.get("error"):
         raise error_of(event)
     choices = event.get("choices")
@@ -51,15 +54,15 @@ def tokens_of(line: bytes) -> Tokens | None:
 
 def _tokens_of_choice(choice: object) -> Tokens | None:
     if not isinstance(choice, dict):
-        raise EngineDiedError("The vLLM server sent something that is not an event.")
+        raise EngineDiedError(_("The vLLM server sent something that is not an event."))
     token_ids = choice.get("token_ids") or []
     if not token_ids and choice.get("text"):
-        raise EngineDiedError("The server sends text without token ids; LocalAI needs vLLM 0.10.2 or newer.")
+        raise EngineDiedError(_("The server sends text without token ids; LocalAI needs vLLM 0.10.2 or newer."))
     if not isinstance(token_ids, list) or not all(map(_is_token_id, token_ids)):
-        raise EngineDiedError("The vLLM server sent token ids that gpt-oss does not have.")
+        raise EngineDiedError(_("The vLLM server sent token ids that gpt-oss does not have."))
     reason = choice.get("finish_reason")
     if reason is not None and reason not in ("stop", "length"):
-        raise EngineDiedError(f"The vLLM server ended the answer: {reason}.")
+        raise EngineDiedError(format_lazy(_("The vLLM server ended the answer: {reason}."), reason=reason))
     if not token_ids and reason is None:
         return None
     return Tokens(tuple(token_ids), reason)
@@ -75,10 +78,10 @@ def error_of(body: object, status: int = 500) -> PromptError | EngineDiedError:
     if not isinstance(error, dict):
         error = {"message": error}
     code = error.get("code", status)
-    text = " ".join(str(error.get("message") or "").split())[:500] or "it gave no reason"
+    text = " ".join(str(error.get("message") or "").split())[:500] or _("it gave no reason")
     if isinstance(code, int) and 400 <= code < 500:
-        return PromptError(f"The vLLM server refused the request: {text}")
-    return EngineDiedError(f"The vLLM server failed: {text}")
+        return PromptError(format_lazy(_("The vLLM server refused the request: {text}"), text=text))
+    return EngineDiedError(format_lazy(_("The vLLM server failed: {text}"), text=text))
 
 
 def refusal_of(status: int, content: bytes) -> InferenceError:
@@ -88,7 +91,7 @@ def refusal_of(status: int, content: bytes) -> InferenceError:
     except (ValueError, RecursionError):
         error = error_of({}, status)
     if status in (401, 403):
-        return EngineNotReadyError("The vLLM server refuses the key. Check VLLM_SERVER_API_KEY.")
+        return EngineNotReadyError(_("The vLLM server refuses the key. Check VLLM_SERVER_API_KEY."))
     if status in (404, 408, 429, 503):
-        return EngineNotReadyError(f"{error} Try again in a moment.")
+        return EngineNotReadyError(format_lazy(_("{error} Try again in a moment."), error=error))
     return error

@@ -16,6 +16,9 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
 from inference.engine import (
     STOP_TOKEN_IDS,
     EngineFacts,
@@ -31,7 +34,7 @@ from inference.engines.lock import EngineLock
 from inference.engines.parent_watch import own
 from inference.engines.start_failure import start_failure
 from inference.engines.vllm_log import VllmLog
-from inference.errors import EngineDiedError, EngineFailedError, EngineNotReadyError, PromptError
+from inference.errors import EngineDiedError, EngineFailedError, EngineNotReadyError, PromptError, grouped
 from inference.weights import Weights
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ logger = logging.getLogger(__name__)
 SHUTDOWN_SECONDS = 1.0
 """What the engine's processes have between SIGTERM and SIGKILL; they hold nothing that is worth saving."""
 
-DIED = "The engine broke while it answered. It is being restarted."
+DIED = _("The engine broke while it answered. It is being restarted.")
 
 FINISH_REASONS: Mapping[str | None, FinishReason | None] = {None: None, "stop": "stop", "length": "length"}
 
@@ -86,7 +89,7 @@ class LocalEngine:
         return self._facts(self._engine)
 
     def _load(self, on_progress: ProgressListener) -> AsyncLLM:
-        on_progress(Progress("loading", "Starting the engine"))
+        on_progress(Progress("loading", _("Starting the engine")))
         configuration = self._weights.configuration()
         self._import_vllm()
         check_names(self._engine_args)
@@ -94,7 +97,7 @@ class LocalEngine:
         if is_cpu:
             check_cpu(configuration)
         folder = self._weights.folder(on_progress)
-        on_progress(Progress("loading", "Starting the engine"))
+        on_progress(Progress("loading", _("Starting the engine")))
         arguments = engine_arguments(self._weights, folder, self._engine_args, is_cpu)
 
         from vllm.engine.arg_utils import AsyncEngineArgs
@@ -107,8 +110,8 @@ class LocalEngine:
         """Import vLLM for the first time, after the environment it reads while it is imported."""
         if importlib.util.find_spec("vllm") is None:
             raise EngineFailedError(
-                "vLLM is not installed.",
-                "`make run` installs it; or: pip install -r requirements/gpu.txt (without a GPU: cpu.txt).",
+                _("vLLM is not installed."),
+                _("`make run` installs it; or: pip install -r requirements/gpu.txt (without a GPU: cpu.txt)."),
             )
         self._log.configure()
         own()
@@ -162,7 +165,11 @@ class LocalEngine:
         ids = checked_prompt(prompt_ids)
         if len(ids) >= self._max_model_len:
             raise PromptError(
-                f"The prompt has {len(ids):,} tokens; the engine takes less than {self._max_model_len:,}."
+                format_lazy(
+                    _("The prompt has {tokens} tokens; the engine takes less than {limit}."),
+                    tokens=grouped(len(ids)),
+                    limit=grouped(self._max_model_len),
+                )
             )
         self._running[request_id] = False
         try:
@@ -187,7 +194,7 @@ class LocalEngine:
                     reason = self._finish_reason(completion.finish_reason, request_id)
                     yield Tokens(tuple(completion.token_ids), reason)
         except VLLMClientError as error:  # the caller: a prompt or a value that vLLM refuses
-            raise PromptError(f"The engine refused the prompt: {error}") from error
+            raise PromptError(format_lazy(_("The engine refused the prompt: {error}"), error=error)) from error
         except EngineDeadError as error:  # the engine's process is gone
             raise EngineDiedError(DIED) from error
         except EngineDiedError:
@@ -207,7 +214,7 @@ class LocalEngine:
     def _ready_engine(self) -> AsyncLLM:
         engine = self._engine
         if engine is None:
-            raise EngineNotReadyError("The engine is not running.")
+            raise EngineNotReadyError(_("The engine is not running."))
         if engine.errored:
             raise EngineDiedError(DIED)
         loop = asyncio.get_running_loop()

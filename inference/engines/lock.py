@@ -7,6 +7,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
 from inference.errors import EngineFailedError
 
 
@@ -28,8 +31,10 @@ class EngineLock:
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(descriptor)
             raise EngineFailedError(
-                f"Another LocalAI process (pid {holder}) already runs the engine on this machine.",
-                "Stop it first, or let this one use a vLLM server (ENGINE=vllm-server).",
+                format_lazy(
+                    _("Another LocalAI process (pid {holder}) already runs the engine on this machine."), holder=holder
+                ),
+                _("Stop it first, or let this one use a vLLM server (ENGINE=vllm-server)."),
             ) from error
         self._descriptor = descriptor
         with suppress(OSError):  # a full disk: the lock holds, its holder's name is a courtesy
@@ -42,8 +47,12 @@ class EngineLock:
             return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:  # the disk, or its permissions
             raise EngineFailedError(
-                f"LocalAI's cache folder {self.path.parent} cannot be written: {error.strerror}.",
-                "Free some space, or set XDG_CACHE_HOME to a folder that can be written.",
+                format_lazy(
+                    _("LocalAI's cache folder {parent} cannot be written: {strerror}."),
+                    parent=self.path.parent,
+                    strerror=error.strerror,
+                ),
+                _("Free some space, or set XDG_CACHE_HOME to a folder that can be written."),
             ) from error
 
     def release(self) -> None:

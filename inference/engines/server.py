@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import httpx
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from inference.engine import (
     STOP_TOKEN_IDS,
@@ -29,6 +31,7 @@ from inference.errors import (
     EngineNotReadyError,
     InferenceError,
     PromptError,
+    grouped,
 )
 
 logger = logging.getLogger(__name__)
@@ -64,7 +67,7 @@ class ServerEngine:
     def start(self, on_progress: ProgressListener) -> EngineFacts:
         """Also asks a running server anew whether it is well; its requests go on meanwhile."""
         name = without_password(self._url)
-        on_progress(Progress("loading", f"Connecting to {name}"))
+        on_progress(Progress("loading", format_lazy(_("Connecting to {name}"), name=name)))
         self._facts = self._served(START_ANSWER_SECONDS)
         self._facts.details["server"] = name
         self._client = httpx.AsyncClient(
@@ -115,7 +118,7 @@ class ServerEngine:
     ) -> AsyncGenerator[Tokens, None]:
         client = self._client
         if client is None:
-            raise EngineNotReadyError("The engine is not running.")
+            raise EngineNotReadyError(_("The engine is not running."))
         body = self._body(checked_prompt(prompt_ids), sampling)
         request = self._running[request_id] = PendingRequest(asyncio.get_running_loop())
         try:
@@ -135,7 +138,13 @@ class ServerEngine:
         if limit := self._facts.max_model_len:
             room = limit - len(ids)
         if room < 1:
-            raise PromptError(f"The prompt has {len(ids):,} tokens; the engine takes less than {limit:,}.")
+            raise PromptError(
+                format_lazy(
+                    _("The prompt has {tokens} tokens; the engine takes less than {limit}."),
+                    tokens=grouped(len(ids)),
+                    limit=grouped(limit or 0),
+                )
+            )
         body: dict[str, object] = {
             "model": self._facts.model,
             "prompt": ids,
@@ -164,12 +173,12 @@ class ServerEngine:
             raise
         except TimeoutError as error:  # a person pressed Stop, or the supervisor gave the server up
             if not request.is_aborted:
-                raise EngineDiedError("The vLLM server stopped answering.") from error
+                raise EngineDiedError(_("The vLLM server stopped answering.")) from error
             yield Tokens((), "abort")
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:  # the server is gone
-            raise EngineNotReadyError("The vLLM server cannot be reached. Try again in a moment.") from error
+            raise EngineNotReadyError(_("The vLLM server cannot be reached. Try again in a moment.")) from error
         except (httpx.HTTPError, httpx.StreamError) as error:  # the server or the network broke off
-            raise EngineDiedError("The connection to the vLLM server broke.") from error
+            raise EngineDiedError(_("The connection to the vLLM server broke.")) from error
         finally:
             if response:
                 await response.aclose()
@@ -189,7 +198,7 @@ async def _tokens(response: httpx.Response, request: PendingRequest) -> AsyncGen
                 raise TimeoutError
             line = await request.unless_ended(anext(stream, None))
             if line is None:
-                raise EngineDiedError("The vLLM server broke off in the middle of the answer.")
+                raise EngineDiedError(_("The vLLM server broke off in the middle of the answer."))
             tokens = tokens_of(line)
             if tokens:
                 yield tokens

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.utils.translation import gettext_lazy as _
+
 from inference.engine import Progress, ProgressListener
 
 POLL_SECONDS = 0.25
@@ -22,8 +24,8 @@ LONGEST_LINE = 200
 VARIABLE = "VLLM_LOGGING_CONFIG_PATH"
 
 MILESTONES = (
-    ("Starting to load model", Progress("loading", "Loading the weights")),
-    ("Loading weights took", Progress("warming up", "Warming up the engine")),
+    ("Starting to load model", Progress("loading", _("Loading the weights"))),
+    ("Loading weights took", Progress("warming up", _("Warming up the engine"))),
 )
 """Texts of vLLM's log in the order of a start, and what has begun when they appear."""
 
@@ -71,9 +73,9 @@ class VllmLog:
 
     def root_cause(self) -> str:
         """Return one line on what failed first, or "" if vLLM logged no error."""
-        for _, *exceptions in self._errors():
-            if exceptions:
-                return exceptions[-1]
+        for record in self._errors():
+            if record[1:]:
+                return record[-1]
         return ""
 
     def last_errors(self) -> tuple[str, ...]:

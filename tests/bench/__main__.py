@@ -12,8 +12,10 @@ from playwright.sync_api import Page
 
 from tests.bench import machine
 from tests.bench.beside_engine import LONG_PROMPT, SHORT_PROMPT, first_text_figures, rate_figures, sides
+from tests.bench.opening import opening_figures, openings
 from tests.bench.paced import (
     CONVERSATIONS,
+    PACES,
     SHORT_TOKENS,
     SHORT_TOKENS_PER_SECOND,
     pace_figures,
@@ -23,14 +25,14 @@ from tests.bench.paced import (
 from tests.bench.page import chromium
 from tests.bench.report import Report, Section
 
-PARTS = ("engine", "paced")
+PARTS = ("engine", "paced", "opening")
 
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=6, help="rounds of the long answers (default 6)")
     parser.add_argument("--quick", action="store_true", help="two rounds and short paced answers: does it run?")
-    parser.add_argument("--only", choices=PARTS, help="engine: beside the real vLLM; paced: on known paces")
+    parser.add_argument("--only", choices=PARTS, help="the real vLLM; known paces; long conversations")
     parser.add_argument("--json", type=Path, help="where the raw results go (default: a temporary file)")
     return parser.parse_args()
 
@@ -61,7 +63,7 @@ def measure_paced(folder: Path, page: Page, rounds: int, tokens: int) -> list[Se
         say("Short answers of known pace ")
         short = list(site.runs(SHORT_TOKENS, [SHORT_TOKENS_PER_SECOND], rounds * 3, say))
         say("\nLong answers of known pace ")
-        long = list(site.runs(tokens, [50, 250, 1000], max(1, rounds // 2), say))
+        long = list(site.runs(tokens, PACES, max(1, rounds // 2), say))
         say("\nShort answers beside a long list of conversations ")
         site.site.add_conversations(CONVERSATIONS)
         crowded = list(site.runs(SHORT_TOKENS, [SHORT_TOKENS_PER_SECOND], rounds, say))
@@ -76,6 +78,14 @@ def measure_paced(folder: Path, page: Page, rounds: int, tokens: int) -> list[Se
     ]
 
 
+def measure_opening(folder: Path, page: Page, rounds: int) -> list[Section]:
+    say("Conversations open ")
+    with openings(folder / "opening-site", page) as site:
+        runs = list(site.rounds(rounds * 3, say))
+    say("\n")
+    return [Section("Opening a conversation", opening_figures(runs), runs)]
+
+
 def main() -> None:
     chosen = options()
     rounds = 2 if chosen.quick else chosen.rounds
@@ -83,10 +93,12 @@ def main() -> None:
     report = Report({"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "busy_before": machine.busy()})
     with tempfile.TemporaryDirectory() as folder, chromium() as (page, browser_version):
         report.facts |= {"machine": machine.describe(browser_version), "rounds": rounds}
-        if chosen.only != "paced":
+        if chosen.only in (None, "engine"):
             report.sections += measure_engine(Path(folder), page, rounds)
-        if chosen.only != "engine":
+        if chosen.only in (None, "paced"):
             report.sections += measure_paced(Path(folder), page, rounds, 200 if chosen.quick else 1000)
+        if chosen.only in (None, "opening"):
+            report.sections += measure_opening(Path(folder), page, rounds)
     report.facts["busy_after"] = machine.busy()
     report.write(path)
     sys.stdout.write(f"{report.table()}\nRaw results: {path}\n")

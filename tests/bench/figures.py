@@ -39,6 +39,7 @@ class Target:
 
 
 RATE_TARGET = Target(0.95, is_floor=True)
+DELIVERY_TARGET = Target(0.98, is_floor=True)
 FIRST_TEXT_TARGET = Target(30, is_floor=False)
 """Milliseconds; the median."""
 

@@ -9,11 +9,37 @@ from dataclasses import dataclass, field
 from tests.bench.timeline import Timeline
 from tests.scripted_server import ScriptedServer, harmony
 
-WORDS = "Here is an answer that goes on for a while , with words of one token each and a line now and then .\n"
+WORDS = """Here is an answer that goes on, with *emphasis*, **strong** words, `code` and a line now and then.
+Another paragraph has a [link](https://example.org/path) and a formula: $E = mc^2$.
+
+## A heading
+
+1. First, a list
+2. with **several** entries
+   - and one within
+3. of different length, the last of which is somewhat longer than those before it
+
+| name | value | note |
+|:-----|------:|------|
+| one  |  1.00 | `a`  |
+| two  | 20.50 | **b** |
+| three | 300.25 | c |
+
+```python
+def greet(name: str) -> str:
+    # Says hello to somebody.
+    return f"Hello, {name}!"  # in code nothing is **strong**
+```
+
+> A quotation, which ends the round.
+
+\\[ \\int_0^1 x^2 \\, dx = \\frac{1}{3} \\]
+
+"""
 
 
 def answer_of(tokens: int) -> list[int]:
-    """A well-formed reply whose answer has so many tokens of text."""
+    """A well-formed reply whose answer has so many tokens of Markdown."""
     head, end = harmony("<|channel|>final<|message|>"), harmony("<|return|>")
     words = harmony(WORDS)
     text = words * (tokens // len(words) + 1)

@@ -59,7 +59,7 @@ class WatchedPage:
         with page.expect_navigation():
             page.click("[data-action=new]")
         page.wait_for_selector("body[data-connection=open]")
-        page.select_option("[name=effort]", effort)
+        page.select_option("#composer [name=effort]", effort)
         page.fill("textarea[name=prompt]", prompt)
         page.focus("textarea[name=prompt]")
         time.sleep(TYPING_SECONDS)

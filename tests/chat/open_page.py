@@ -15,6 +15,7 @@ from django.test import Client
 
 from chat.models import Conversation, Message
 from chat.routing import sockets
+from tests.document import parsed, swap
 
 SECONDS = 20
 
@@ -25,6 +26,7 @@ class Page:
     def __init__(self, socket: WebsocketCommunicator) -> None:
         self.socket = socket
         self.frames: list[str] = []
+        self.document = parsed('<div id="messages"></div>')
 
     async def ask(self, prompt: str, effort: str = "low", **fields: str) -> None:
         values = {"prompt": prompt, "effort": effort, "HEADERS": {}, **fields}
@@ -43,14 +45,19 @@ class Page:
             while True:
                 frame = str(await self.socket.receive_from(timeout=SECONDS))
                 self.frames.append(frame)
+                swap(self.document, frame)
                 if re.search(pattern, frame):
                     return frame
 
     async def until_written(self, text: str, part: str = "answer") -> None:
-        """Until this much of the running answer, or of its thinking, was shown, in however many pieces."""
-        piece = re.compile(rf'message-\d+-{part}"[^>]*>(.*?)</div>', re.DOTALL)
+        """Until this much of the running answer, or of its thinking, is shown, in however many pieces."""
+        identifier = re.compile(rf"message-\d+-{part}")
         async with asyncio.timeout(SECONDS):
-            while text not in "".join(piece.findall(self.html)):
+            while not any(
+                text in element.text
+                for element in self.document.where("id")
+                if identifier.fullmatch(element.attributes["id"])
+            ):
                 await self.until("")
 
     async def closed(self) -> int:
@@ -75,8 +82,12 @@ def scope_of(user: User | AnonymousUser) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def page_of(user: User | AnonymousUser, conversation: Conversation, seen: str = "empty") -> AsyncIterator[Page]:
-    socket = WebsocketCommunicator(sockets, f"/ws/c/{conversation.pk}/?seen={seen}")
+async def page_of(
+    user: User | AnonymousUser, conversation: Conversation, seen: str = "empty", language: str = ""
+) -> AsyncIterator[Page]:
+    """`language` is what the browser asks for."""
+    headers = [(b"accept-language", language.encode())]
+    socket = WebsocketCommunicator(sockets, f"/ws/c/{conversation.pk}/?seen={seen}", headers=headers)
     socket.scope |= await scope_of(user)  # type: ignore[typeddict-item]
     connected, _ = await socket.connect()
     assert connected

@@ -9,8 +9,8 @@ from django.utils.safestring import SafeString
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat.markdown import render
-from chat.markdown_stream import Stream
+from chat.markdown.document import render
+from chat.markdown.stream import Stream
 
 
 class Elements(HTMLParser):
@@ -223,6 +223,8 @@ def test_usual_latex_is_understood(latex: str) -> None:
         "x^2^3",
         r"\newcommand{\a}{b}\a",
         r"\begin{nothing}x&y\end{nothing}",
+        r"\rule{9999em}{9999em}",
+        r"a\hspace{100em}b",
     ],
 )
 def test_bad_latex_shows_its_source(latex: str) -> None:

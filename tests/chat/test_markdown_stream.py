@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat.markdown import render
-from chat.markdown_stream import Stream
-from chat.open_blocks import Change
+from chat.markdown.document import render
+from chat.markdown.open_blocks import Change
+from chat.markdown.stream import Stream
 from tests.chat import commonmark
 
 LATEST = re.compile(r'<(li|tr) class="(?:[a-z-]+ )?latest">.*</\1>\n(?=</(?:ul|ol|tbody)>)', re.DOTALL)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from typing import cast
 
@@ -10,7 +11,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from chat import fragments
-from chat.models import Conversation, Message, Role, Status, TokenIdsField
+from chat.models import Conversation, Message, Preferences, Role, Status, TokenIdsField
 from chat.orders import Ask
 from inference.gate import get_gate
 from inference.harmony import visible_prompt
@@ -392,3 +393,73 @@ async def test_a_start_tells_how_long_it_will_take(scripted: ScriptedServer, mon
     html = fragments.engine_status(is_staff=False)
     assert 'data-since="1800000000"' in html
     assert "of about 25 s" in html
+
+
+# Instructions and length
+
+
+@database_sync_to_async
+def usual(user: User, **values: object) -> None:
+    Preferences.objects.update_or_create(user=user, defaults=values)
+
+
+@database_sync_to_async
+def own(conversation: Conversation, **values: object) -> None:
+    Conversation.objects.filter(pk=conversation.pk).update(**values)
+
+
+async def test_the_model_gets_the_instructions_and_the_length(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    await usual(ann, instructions="Be brief.", max_tokens=200)
+    for _ in range(3):
+        scripted.enqueue(reply("Thinking.", "Done."))
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until(DONE)
+        assert "<|start|>developer<|message|># Instructions\n\nBe brief.<|end|>" in visible_prompt(sent(scripted))
+        assert scripted.requests[0]["max_tokens"] == 200
+        await own(conversation, instructions="Rhyme.", max_tokens=300)
+        await page.act("regenerate", (await answer_of(conversation)).pk)
+        await page.until(DONE)
+        assert "\n\nRhyme.<|end|>" in visible_prompt(sent(scripted))
+        assert scripted.requests[-1]["max_tokens"] == 300
+        await own(conversation, instructions="")
+        await page.ask("Again")
+        await page.until(DONE)
+        assert "developer" not in visible_prompt(sent(scripted))
+    assert (await answer_of(conversation)).max_tokens == 300
+
+
+async def test_a_prompt_without_an_effort_gets_the_usual_one(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    await usual(ann, effort="high")
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello", effort="")
+        await page.until(DONE)
+    assert "Reasoning: high" in visible_prompt(sent(scripted))
+    assert (await answer_of(conversation)).effort == "high"
+
+
+async def test_continue_takes_the_conversations_length(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    async with page_of(ann, conversation) as page:
+        answer = await stopped_answer(scripted, page, conversation, "<|channel|>final<|message|>One, two")
+        await own(conversation, max_tokens=40)
+        scripted.enqueue(harmony(", three.<|return|>"))
+        await page.act("continue", answer.pk)
+        await page.until(DONE)
+    assert scripted.requests[-1]["max_tokens"] == 40
+
+
+async def test_a_prompt_too_long_beside_its_instructions_tells_of_them(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, settings: Settings
+) -> None:
+    settings.MAX_CONTEXT_TOKENS = 150
+    await own(conversation, instructions="word " * 60)
+    async with page_of(ann, conversation) as page:
+        await page.ask("word " * 60)
+        told = await page.until('id="alert"')
+    assert re.search(r"it needs \d+ tokens, 6\d of them for the instructions, and at most 150 fit", told)

@@ -22,6 +22,7 @@ from inference.gate import get_gate
 from inference.supervisor import get_supervisor
 from tests.chat.conftest import until
 from tests.chat.open_page import answer_of, page_of, scope_of
+from tests.document import shown
 from tests.scripted_server import ScriptedServer, harmony, reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,17 +64,43 @@ async def test_an_answer_streams_and_is_saved(scripted: ScriptedServer, ann: Use
     assert conversation.title == "What is 2 + 2?"
 
 
+RICH = """A list:
+
+- one with **strong** words
+- two with `code`
+
+| a | b |
+|---|--:|
+| 1 | $x^2$ |
+| 2 | & |
+| 3 | <b> |
+
+```python
+print("Hello")
+```
+
+The end.
+"""
+
+
 async def test_what_is_appended_adds_up_to_the_answer(
     scripted: ScriptedServer, ann: User, conversation: Conversation
 ) -> None:
-    text = "".join(f"Line {number} of the answer,\nwith words.\n\n" for number in range(40))
-    scripted.enqueue(reply("", text), seconds_per_token=0.003)
+    hold = threading.Event()
+    text = RICH * 4
+    ids = reply("", text)
+    scripted.enqueue(ids, seconds_per_token=0.005, hold=hold, hold_at=len(ids) - 2)
     async with page_of(ann, conversation) as page:
         await page.ask("Go on")
+        await page.until('data-status="streaming"')
+        while (streamed := page.document.where("data-part", "answer")[0].text).count("The end") < 4:
+            await page.until("")
+        assert shown(text).startswith(streamed.strip())
+        hold.set()
         await page.until('assistant" data-status="complete"')
-    pieces = re.findall(r'<div hx-swap-oob="beforeend:#message-\d+-answer">(.*?)</div>', page.html, re.DOTALL)
-    assert len(pieces) > 3
-    assert text.startswith("".join(pieces)), "the end brings the rest"
+    (answer,) = page.document.where("data-part", "answer")
+    assert answer.text.strip() == shown(text)
+    assert len(page.frames) > 10
 
 
 async def test_every_open_page_shows_it(scripted: ScriptedServer, ann: User, conversation: Conversation) -> None:
@@ -117,7 +144,7 @@ async def test_stop_keeps_partial_text(scripted: ScriptedServer, ann: User, conv
     scripted.enqueue(reply("", "one two three four five six " * 200), seconds_per_token=0.01)
     async with page_of(ann, conversation) as page:
         await page.ask("Count")
-        await page.until("beforeend:#message-[0-9]+-answer")
+        await page.until("innerHTML:#message-[0-9]+-open")
         await page.stop((await answer_of(conversation)).pk)
         end = await page.until('assistant" data-status="stopped"')
     await until(lambda: scripted.dropped == 1)
@@ -255,11 +282,11 @@ async def test_deleting_a_running_conversation_frees_the_engine(
     await async_client.aforce_login(ann)
     async with page_of(ann, conversation) as page:
         await page.ask("Hello")
-        await page.until("beforeend:#message-[0-9]+-answer")
+        await page.until("innerHTML:#message-[0-9]+-open")
         response = await async_client.post(f"/c/{conversation.pk}/delete/")
         assert response.status_code == 302
         await until(lambda: not get_gate().is_full)
-    assert not await Message.objects.aexists()
+    assert not await Conversation.objects.for_user(ann).aexists()
 
 
 @pytest.mark.parametrize(
@@ -383,10 +410,10 @@ async def test_a_gap_is_closed_by_a_snapshot(
     async with page_of(ann, conversation) as page:
         await page.ask("Hello")
         end = await page.until('assistant" data-status="complete"')
-    assert text in end
-    shown = re.findall(r'-answer" class="text" data-part="answer">(.*?)</div>', page.html, re.DOTALL)
-    assert all(text.startswith(piece) for piece in shown)
-    assert len(shown) > 2
+    assert text.strip() in end
+    assert re.search(r'data-status="streaming"[^>]* hx-swap-oob="true"', page.html), "a snapshot came"
+    (answer,) = page.document.where("data-part", "answer")
+    assert answer.text.strip() == text.strip()
 
 
 @database_sync_to_async

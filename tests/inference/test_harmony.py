@@ -21,7 +21,7 @@ from openai_harmony import (
 
 from inference.engine import VOCABULARY_SIZE
 from inference.errors import PromptError, PromptTooLongError
-from inference.harmony import Effort, Turn, count_tokens, render, visible_prompt, warm_up
+from inference.harmony import Effort, Turn, count_tokens, plan, render, turn_tokens, visible_prompt, warm_up
 from inference.vocabulary import (
     CHANNEL,
     END,
@@ -168,6 +168,25 @@ def test_prompt_too_long_tells_both_numbers() -> None:
     with pytest.raises(PromptTooLongError) as caught:
         render("word " * 50, instructions="Be terse.", today=TODAY, max_tokens=needed - 1)
     assert (caught.value.tokens, caught.value.limit) == (needed, needed - 1)
+
+
+@pytest.mark.parametrize("max_tokens", [90, 100, 150, 2000])
+def test_a_plan_is_what_is_rendered(max_tokens: int) -> None:
+    history = [Turn(f"Question {number}", f"Answer {number}") for number in range(6)]
+    planned = plan("Newest?", history=history, instructions="Be terse.", today=TODAY, max_tokens=max_tokens)
+    rendered = render("Newest?", history=history, instructions="Be terse.", today=TODAY, max_tokens=max_tokens)
+    assert (planned.tokens, planned.dropped_turns) == (len(rendered.token_ids), rendered.dropped_turns)
+    assert [len(turn) for turn in planned.turns] == [turn_tokens(turn) for turn in history[planned.dropped_turns :]]
+    assert planned.fits
+
+
+def test_a_plan_tells_also_of_what_cannot_be_sent() -> None:
+    blank = plan("", history=[Turn("Hi", "Hello")], today=TODAY, max_tokens=300)
+    assert blank.fits
+    assert blank.tokens == fits("x", history=[Turn("Hi", "Hello")]) - 1
+    too_long = plan("word " * 50, history=[Turn("Hi", "Hello")], today=TODAY, max_tokens=100)
+    assert not too_long.fits
+    assert (too_long.tokens, too_long.dropped_turns) == (fits("word " * 50), 1)
 
 
 class WatchedHistory(Sequence[Turn]):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import subprocess
-import time
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 
 from tests.scripted_server import ScriptedServer, reply
-from tests.services import RedisServer
-from tests.site_process import SiteProcess, free_port
+from tests.services import PostgreSQLServer, RedisServer
+from tests.site import searched
+from tests.site_process import SiteProcess
 
 
 @pytest.fixture
@@ -25,38 +23,14 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
     server.stop()
 
 
-def postgresql_folder() -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return found[-1].parent if found else Path("postgresql-is-missing")
-
-
-@pytest.fixture
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A cluster of its own; PostgreSQL refuses to run as root, so it runs as Debian's user for it."""
-    folder = tmp_path_factory.mktemp("postgresql")
-    binaries = postgresql_folder()
-    user = "postgres" if os.geteuid() == 0 else None
-    if user:
-        folder.parent.chmod(0o755)
-        folder.parent.parent.chmod(0o755)
-        shutil.chown(folder, user)
-    port = free_port()
-    initdb = [str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "localai", "-A", "trust", "-E", "UTF8"]
-    subprocess.run(initdb, user=user, check=True, stdout=subprocess.DEVNULL)
-    options = ["-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
-    process = subprocess.Popen(
-        [binaries / "postgres", "-D", folder / "data", *options], user=user, stderr=subprocess.DEVNULL
-    )
+@pytest.fixture(scope="module")
+def postgresql_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteProcess]:
+    server = PostgreSQLServer(tmp_path_factory.mktemp("postgresql"))
+    server.start()
     try:
-        ready = [str(binaries / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-q"]
-        deadline = time.monotonic() + 60
-        while subprocess.run(ready, check=False).returncode:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        yield f"postgres://localai@127.0.0.1:{port}/postgres"
+        yield SiteProcess(tmp_path_factory.mktemp("site"), DATABASE_URL=server.url).prepare()
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
+        server.stop()
 
 
 ASK = """
@@ -91,8 +65,19 @@ def test_an_answer_over_redis(script: ScriptedServer, redis_url: str, tmp_path: 
     assert "was not delivered" not in done.stderr
 
 
-def test_an_answer_in_postgresql(script: ScriptedServer, database_url: str, tmp_path: Path) -> None:
+def test_an_answer_in_postgresql(script: ScriptedServer, postgresql_site: SiteProcess) -> None:
     script.enqueue(reply("", "In PostgreSQL, with\x00 a NUL."))
-    site = SiteProcess(tmp_path, ENGINE="vllm-server", VLLM_SERVER_URL=script.url, DATABASE_URL=database_url).prepare()
-    done = site.manage("shell", "-v0", "-c", ASK)
+    engine = {"ENGINE": "vllm-server", "VLLM_SERVER_URL": script.url}
+    done = postgresql_site.manage("shell", "-v0", "-c", ASK, **engine)
     assert done.stdout.split(maxsplit=1) == ["complete", "In PostgreSQL, with\ufffd a NUL.\n"], done.stderr
+
+
+@pytest.mark.django_db
+def test_both_databases_find_the_same(postgresql_site: SiteProcess) -> None:
+    User.objects.create_user("ann")
+    expected = searched.outcome()
+    assert all(expected[query] for query in searched.FOUND)
+    assert not any(expected[query] for query in searched.NOT_FOUND)
+    done = postgresql_site.manage("shell", "-v0", "-c", "from tests.site import searched; searched.tell()")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == expected

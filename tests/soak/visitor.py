@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 
+from tests.document import shown
 from tests.scripted_server import ScriptedServer, reply
 from tests.site_process import SiteProcess
 from tests.viewer import Person, Viewer
@@ -81,7 +82,7 @@ class Visitor:
     async def _see_end(self, viewer: Viewer) -> None:
         await viewer.until(lambda it: it.status != "streaming")
         saved = self.site.saved(viewer.message)
-        assert (viewer.status, viewer.answer) == (saved.status, saved.text)
+        assert (viewer.status, viewer.answer) == (saved.status, shown(saved.text))
         self.counts["replies"] += 1
 
     async def pass_by(self) -> None:

@@ -1,0 +1,107 @@
+"""The full-text index in the database: SQLite's FTS5, or PostgreSQL's own. Triggers keep it (migration 0004).
+
+An answer gets into it as its reply ends, not with each checkpoint. Both know words without case and accents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+from django.db import connection
+
+from chat.search.phrases import Phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Both statements name their parameters: query, owner, limit. The best come first."""
+
+    messages: str
+    titles: str
+    query_of: Callable[[Sequence[Phrase]], str]
+
+
+def find_messages(owner: int, phrases: Sequence[Phrase], limit: int) -> list[tuple[int, UUID]]:
+    """Messages with their conversations; what only the thinking says ranks lower."""
+    index = _index()
+    rows = _rows(index.messages, index.query_of(phrases), owner, limit)
+    return [(cast(int, key), _uuid(conversation)) for key, conversation in rows]
+
+
+def find_titles(owner: int, phrases: Sequence[Phrase], limit: int) -> list[UUID]:
+    index = _index()
+    return [_uuid(row[0]) for row in _rows(index.titles, index.query_of(phrases), owner, limit)]
+
+
+def _rows(statement: str, query: str, owner: int, limit: int) -> list[tuple[object, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"query": query, "owner": owner, "limit": limit})
+        return list(cursor.fetchall())
+
+
+def _uuid(value: object) -> UUID:
+    """SQLite has no type of its own for it."""
+    return value if isinstance(value, UUID) else UUID(str(value))
+
+
+def _index() -> Index:
+    return POSTGRESQL if connection.vendor == "postgresql" else SQLITE
+
+
+def _for_sqlite(phrases: Sequence[Phrase]) -> str:
+    """FTS5's language, of quoted words alone."""
+    return " ".join(f'"{" ".join(phrase.words)}"' + ("*" if phrase.is_prefix else "") for phrase in phrases)
+
+
+def _for_postgresql(phrases: Sequence[Phrase]) -> str:
+    """The language of to_tsquery, of quoted words alone."""
+    wanted = []
+    for phrase in phrases:
+        words = [f"'{word}'" for word in phrase.words]
+        words[-1] += ":*" if phrase.is_prefix else ""
+        wanted.append("(" + " <-> ".join(words) + ")")
+    return " & ".join(wanted)
+
+
+SQLITE = Index(
+    messages="""
+        SELECT found.rowid, found.conversation
+        FROM chat_message_search found JOIN chat_conversation c ON c.id = found.conversation
+        WHERE chat_message_search MATCH '{text thinking}: (' || %(query)s || ')'
+            AND c.owner_id = %(owner)s AND c.deleted_at IS NULL
+        ORDER BY bm25(chat_message_search, 0.0, 1.0, 0.2), found.rowid DESC LIMIT %(limit)s
+    """,
+    titles="""
+        SELECT found.conversation
+        FROM chat_title_search found JOIN chat_conversation c ON c.id = found.conversation
+        WHERE chat_title_search MATCH '{title}: (' || %(query)s || ')'
+            AND c.owner_id = %(owner)s AND c.deleted_at IS NULL
+        ORDER BY c.updated_at DESC LIMIT %(limit)s
+    """,
+    query_of=_for_sqlite,
+)
+
+# What is found is found once, before anything else: without that a table that has just grown gets plans of seconds.
+POSTGRESQL = Index(
+    messages="""
+        WITH found AS MATERIALIZED (
+            SELECT id, conversation_id,
+                ts_rank('{0.2, 0.2, 0.2, 1.0}', search, to_tsquery('simple', %(query)s)) AS rank
+            FROM chat_message WHERE search @@ to_tsquery('simple', %(query)s)
+        )
+        SELECT found.id, found.conversation_id
+        FROM found JOIN chat_conversation c ON c.id = found.conversation_id
+        WHERE c.owner_id = %(owner)s AND c.deleted_at IS NULL
+        ORDER BY found.rank DESC, found.id DESC LIMIT %(limit)s
+    """,
+    titles="""
+        SELECT c.id FROM chat_conversation c
+        WHERE c.search @@ to_tsquery('simple', %(query)s)
+            AND c.owner_id = %(owner)s AND c.deleted_at IS NULL
+        ORDER BY c.updated_at DESC LIMIT %(limit)s
+    """,
+    query_of=_for_postgresql,
+)
