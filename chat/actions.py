@@ -77,5 +77,5 @@ async def act(conversation: Conversation, user: AbstractBaseUser | AnonymousUser
     elif action == "version":
         await database_sync_to_async(orders.show_version)(conversation, message.pk)
         await broadcast.announce_move(conversation.pk)
-    else:
+    elif action in ActionForm.ORDERS:
         await replies.submit(conversation, form.order())

@@ -134,7 +134,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             await self.send(fragments.alert(form.error_text()))
             return
         if form.cleaned_data["action"] == "earlier":
-            await self.send(await self._earlier(form.cleaned_data["message"]))
+            await self._show_earlier(form.cleaned_data["message"])
             return
         try:
             await actions.heed(actions.act(self.conversation, self.user, form))
@@ -247,13 +247,27 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             Message.objects.keep_html(page)
         return html, leaf.pk if leaf else 0, running is not None
 
+    async def _show_earlier(self, before: int) -> None:
+        """What comes above message `before`, the first that the page shows; all anew if that is not shown any more."""
+        try:
+            html = await self._earlier(before)
+        except Conversation.DoesNotExist:
+            await self.close(NOT_FOUND)
+            return
+        if html:
+            await self.send(html)
+        else:
+            await self._catch_up(seen="")
+
     @database_sync_to_async
     def _earlier(self, before: int) -> str:
-        """What comes above the first message that the page shows."""
+        self.conversation.refresh_from_db(from_queryset=Conversation.objects.kept())
         shown = self.conversation.earlier(before)
+        if not shown:
+            return ""
         html = fragments.earlier(shown, self.conversation) + fragments.meter_refresh()
         Message.objects.keep_html(shown)
-        self.first = shown[0].pk if shown else self.first
+        self.first = shown[0].pk
         return html
 
     # Whose page it is

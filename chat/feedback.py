@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -38,9 +39,13 @@ class FeedbackForm(forms.Form):
         if len(note) > NOTE_CHARACTERS:
             raise forms.ValidationError(
                 gettext("A note has at most %(limit)s characters, this one has %(count)s. Shorten it.")
-                % {"limit": f"{NOTE_CHARACTERS:,}", "count": f"{len(note):,}"}
+                % {"limit": _grouped(NOTE_CHARACTERS), "count": _grouped(len(note))}
             )
         return note
+
+
+def _grouped(number: int) -> str:
+    return number_format(number, force_grouping=True)
 
 
 @login_required

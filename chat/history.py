@@ -99,8 +99,11 @@ def mark(request: UserRequest, pk: UUID) -> HttpResponse:
 @require_POST
 async def delete(request: UserRequest, pk: UUID) -> HttpResponse:
     """At once for every page, for good when the time for Undo is over; ends the answer that runs in it."""
-    deleted = await aget_object_or_404(Conversation.objects.for_user(await request.auser()), pk=pk)
-    await sync_to_async(trash.put)(deleted)
+    user = await request.auser()
+    deleted = await trash.of(user).filter(pk=pk).afirst()  # in another window perhaps, just now
+    if deleted is None:
+        deleted = await aget_object_or_404(Conversation.objects.for_user(user), pk=pk)
+        await sync_to_async(trash.put)(deleted)
     await _stop(deleted)
     await broadcast.announce_move(pk)
     if not request.htmx:

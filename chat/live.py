@@ -6,6 +6,7 @@ The thinking is text that grows; the answer is Markdown, rendered as it grows.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 
@@ -14,6 +15,8 @@ from chat.markdown.open_blocks import Change
 from chat.markdown.stream import Stream
 from chat.models import Message
 from inference.parser import Channel, Delta
+
+logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.05
 FACTS_SECONDS = 0.5
@@ -29,6 +32,7 @@ class LiveMessage:
         self._pending: list[Delta] = []
         self._has_news = asyncio.Event()
         self._answer = Stream()
+        self._is_broken = False
         self._facts_at = 0.0
 
     def take(self, deltas: Sequence[Delta]) -> None:
@@ -42,7 +46,18 @@ class LiveMessage:
         answer = _text_of(pending, Channel.FINAL)
         self.message.thinking += thinking
         self.message.text += answer
-        return thinking, self._answer.feed(answer) if answer else None
+        return thinking, self._feed(answer) if answer else None
+
+    def _feed(self, answer: str) -> Change:
+        """Nothing more, up to the end, of an answer that cannot be rendered as it grows."""
+        if self._is_broken:
+            return Change()
+        try:
+            return self._answer.feed(answer)
+        except Exception:  # ours, or the parser's fault: the text is safe, and its end is rendered anew
+            logger.exception("Answer %d cannot be shown while it grows.", self.message.pk)
+            self._is_broken = True
+            return Change()
 
     async def flush_regularly(self) -> None:
         while True:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from chat import recovery, turns
 from chat.models import Conversation, Message, Role, Status, TokenIdsField
 from inference.errors import BusyError, InferenceError
-from inference.generation import Generation
+from inference.generation import Generation, longest_answer_tokens
 from inference.harmony import Effort, RenderedPrompt, Turn
 from inference.request import Continuation, Facts, Request
 
@@ -142,7 +142,7 @@ class Continue:
         facts.total_seconds = facts.total_seconds or 0.0
         prompt = RenderedPrompt(tuple(TokenIdsField.unpack(answer.prompt_token_ids)), answer.dropped_turns)
         ids = TokenIdsField.unpack(answer.token_ids)
-        return Continuation(prompt, ids, facts, self.answers_now, conversation.current_max_tokens())
+        return Continuation(prompt, ids, facts, self.answers_now, _max_tokens(conversation))
 
     def begin(self, seen: Conversation, generation: Generation) -> Message:
         with _locked(seen) as conversation:
@@ -162,7 +162,7 @@ class Continue:
         if answer.is_streaming:
             raise StillAnsweringError
         is_offered = answer.can_answer_now if self.answers_now else answer.can_continue
-        if not (is_offered and answer.prompt_token_ids):  # an imported answer may have no tokens
+        if not (is_offered and answer.prompt_token_ids and answer.token_ids):  # an imported answer may have no tokens
             raise OrderError(_("There is nothing to go on from in this answer. Regenerate it."))
         return answer
 
@@ -175,8 +175,13 @@ def _request(conversation: Conversation, prompt: str, history: Sequence[Turn], e
         history,
         effort,
         conversation.current_instructions(),
-        conversation.current_max_tokens(),
+        _max_tokens(conversation),
     )
+
+
+def _max_tokens(conversation: Conversation) -> int:
+    """Never more than the engine has room for, whatever was once set or imported."""
+    return min(conversation.current_max_tokens(), longest_answer_tokens())
 
 
 def show_version(conversation: Conversation, pk: int) -> None:

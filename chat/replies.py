@@ -108,7 +108,7 @@ class Reply:
         finally:
             self.admitted.cancel()  # where it was never decided
             if self.message.pk:
-                await self.live.publish_end()
+                await self._publish_end()
                 await self._save_at_last()
             _running.discard(self)
 
@@ -162,7 +162,7 @@ class Reply:
             helpers = [
                 asyncio.create_task(self._listen(generation)),
                 asyncio.create_task(self.live.flush_regularly()),
-                asyncio.create_task(self._checkpoint_regularly()),
+                asyncio.create_task(self._checkpoint_regularly(generation)),
             ]
             self._take(generation, await first)
             async for deltas in stream:
@@ -207,11 +207,16 @@ class Reply:
         finally:
             await layer.group_discard(group, channel)
 
-    async def _checkpoint_regularly(self) -> None:
+    async def _checkpoint_regularly(self, generation: Generation) -> None:
         while True:
             await asyncio.sleep(CHECKPOINT_SECONDS)
             await self.live.flush()
-            await self._save()
+            if await self._save() and not await database_sync_to_async(self._is_wanted)():
+                await generation.stop()
+
+    def _is_wanted(self) -> bool:
+        """Whether its conversation is still there: a deletion may have come before it listened."""
+        return Conversation.objects.kept().filter(pk=self.conversation.pk).exists()
 
     async def _finish(self, generation: Generation) -> None:
         """Give it its outcome."""
@@ -221,6 +226,12 @@ class Reply:
         self.message.error = facts.error[:500]
         self.message.status = Status(facts.outcome or (Status.FAILED if facts.error else Status.INTERRUPTED))
         self.is_saved = await self._save()
+
+    async def _publish_end(self) -> None:
+        try:
+            await self.live.publish_end()
+        except Exception:  # our own code: what is left to save matters more
+            logger.exception("The end of answer %d could not be shown.", self.message.pk)
 
     async def _save_at_last(self) -> None:
         """However long the database is away. The gate is free meanwhile."""

@@ -118,8 +118,10 @@ def top(conversation: Conversation) -> str:
 
 def item(conversation: Conversation) -> str:
     """The conversation as it is now, for a page that may have missed how it became the newest."""
-    newer = Conversation.objects.kept().filter(
-        owner_id=conversation.owner_id, is_archived=False, updated_at__gt=conversation.updated_at
+    newer = (
+        Conversation.objects.kept()
+        .started()
+        .filter(owner_id=conversation.owner_id, is_archived=False, updated_at__gt=conversation.updated_at)
     )
     if _is_today(conversation) and not conversation.is_archived and not newer.exists():
         return top(conversation)

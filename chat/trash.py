@@ -6,7 +6,8 @@ import logging
 from datetime import timedelta
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import DatabaseError
 from django.utils import timezone
 
 from chat.models import Conversation, ConversationQuerySet
@@ -15,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 UNDO_SECONDS = 60
 SHOWN_AT_ONCE = 3
+AT_ONCE = 10
 
 
 def put(conversation: Conversation) -> None:
@@ -29,7 +31,7 @@ def restore(user: AbstractBaseUser, pk: UUID) -> Conversation | None:
     return Conversation.objects.for_user(user).filter(pk=pk).first()
 
 
-def of(user: AbstractBaseUser) -> ConversationQuerySet:
+def of(user: AbstractBaseUser | AnonymousUser) -> ConversationQuerySet:
     """What the person can still bring back, the latest first."""
     limit = timezone.now() - timedelta(seconds=UNDO_SECONDS)
     return Conversation.objects.filter(owner_id=user.pk, deleted_at__gt=limit).order_by("-deleted_at")
@@ -44,7 +46,10 @@ def expunge() -> None:
     """Delete for good what was not brought back, messages and all; cheap when there is nothing."""
     limit = timezone.now() - timedelta(seconds=UNDO_SECONDS)
     due = Conversation.objects.filter(deleted_at__lte=limit)
-    keys: list[UUID] = list(due.values_list("pk", flat=True))
-    if keys:
-        Conversation.objects.filter(pk__in=keys, deleted_at__lte=limit).delete()
-        logger.info("%d deleted conversations are gone for good.", len(keys))
+    try:
+        keys: list[UUID] = list(due.values_list("pk", flat=True)[:AT_ONCE])
+        if keys:
+            Conversation.objects.filter(pk__in=keys, deleted_at__lte=limit).delete()
+            logger.info("%d deleted conversations are gone for good.", len(keys))
+    except DatabaseError:  # whoever looks next tries again
+        logger.exception("Deleted conversations could not be removed for now.")

@@ -59,7 +59,12 @@ composer.addEventListener("htmx:wsConfigSend", (event) => {
   delete event.detail.parameters.message;
   if (isConnected()) return;
   event.preventDefault();
-  waitForServer();
+  if (goodbye) {
+    stopWaiting();
+    complain(goodbye);
+  } else {
+    waitForServer();
+  }
 });
 
 document.addEventListener("connection", ({ detail: { state, reason } }) => {

@@ -14,6 +14,7 @@ const HINTS = { open: "", stalled: WORDS.stalled, lost: WORDS.lost, closed: WORD
 let socket = null;
 let reconnect = null;
 let newsAt = Date.now();
+let goodbye = ""; // why the server closed it for good
 
 function isConnected() {
   return socket?.readyState === WebSocket.OPEN;
@@ -57,7 +58,7 @@ document.addEventListener("htmx:wsOpen", (event) => {
 });
 
 document.addEventListener("htmx:wsClose", ({ detail: { event, socketWrapper } }) => {
-  const reason = CLOSED_FOR_GOOD[event.code];
+  const reason = (goodbye = CLOSED_FOR_GOOD[event.code] ?? "");
   showConnection(reason ? "closed" : "lost", reason);
   // The extension does not come back from a polite good-bye, though it may be a proxy's that restarts.
   if (POLITE_CODES.includes(event.code)) setTimeout(socketWrapper.reconnect, LONGEST_DELAY_MS / 5);

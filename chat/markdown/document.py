@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import ChainMap
 from collections.abc import Sequence
 from functools import cache
 
+from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, gettext_noop
 from markdown_it import MarkdownIt
@@ -18,6 +20,8 @@ from mdit_py_plugins.gfm_autolink import gfm_autolink_plugin
 from chat.markdown import prose
 from chat.markdown.formulas import formulas
 from chat.markdown.sanitiser import sanitise
+
+logger = logging.getLogger(__name__)
 
 Env = dict[str, object]
 
@@ -81,8 +85,13 @@ class Document:
 
 
 def render(text: str) -> SafeString:
-    """The whole of an answer."""
-    return mark_safe(Document().render(clean(text)))  # noqa: S308 - sanitised
+    """The whole of an answer; as plain text if rendering breaks, for no answer may be lost for its looks."""
+    try:
+        html = Document().render(clean(text))
+    except Exception:  # ours, or the parser's fault
+        logger.exception("An answer of %d characters could not be rendered.", len(text))
+        html = f'<pre tabindex="0"><code>{escape(text)}</code></pre>'
+    return mark_safe(html)  # noqa: S308 - sanitised, or escaped
 
 
 def localised(html: str) -> SafeString:

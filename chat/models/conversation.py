@@ -22,7 +22,10 @@ from chat.models.preferences import Preferences
 
 TITLE_CHARACTERS = 60
 PAGE_MESSAGES = 20
-"""So many are shown at first; earlier ones are fetched as they are wanted."""
+"""So many are shown at first; earlier ones are fetched as they are wanted, `EARLIER_MESSAGES` at a time."""
+EARLIER_MESSAGES = 60
+MOST_MESSAGES = 300
+"""So many a page is served with at most, whatever it asks for."""
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
@@ -79,24 +82,24 @@ class Conversation(models.Model):
         return self._load(path, versions, 0)
 
     def page(self, first: int | None = None) -> list[Message]:
-        """The end of the path: as much as a page shows at once, and all from message `first` on."""
+        """The end of the path: as much as a page shows at once; from message `first` on, if that is not too far up."""
         path, versions = self._path_keys()
         start = max(0, len(path) - PAGE_MESSAGES)
         if first in path:
-            start = min(start, path.index(first))
+            start = min(start, max(path.index(first), len(path) - MOST_MESSAGES))
         return self._part(path, versions, start, len(path))
 
     def earlier(self, before: int) -> list[Message]:
         """The part of the path that a page shows next above message `before`."""
         path, versions = self._path_keys()
         end = path.index(before) if before in path else 0
-        start = max(0, end - PAGE_MESSAGES)
+        start = max(0, end - EARLIER_MESSAGES)
         return self._part(path, versions, start, end)
 
     def _part(self, path: list[int], versions: dict[int | None, list[int]], start: int, end: int) -> list[Message]:
         part = self._load(path[start:end], versions, start)
         if start and part:
-            part[0].earlier = path[max(0, start - PAGE_MESSAGES)]
+            part[0].earlier = path[max(0, start - EARLIER_MESSAGES)]
         return part
 
     def _path_keys(self, to: int | None = None) -> tuple[list[int], dict[int | None, list[int]]]:

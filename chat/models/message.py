@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from django.db import models
+from django.db import DatabaseError, models
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +18,8 @@ from inference.request import tokens_per_second
 
 if TYPE_CHECKING:
     from chat.models.feedback import Feedback
+
+logger = logging.getLogger(__name__)
 
 
 class Role(models.TextChoices):
@@ -57,10 +60,14 @@ class MessageQuerySet(models.QuerySet["Message"]):
         return self.filter(status=Status.STREAMING)
 
     def keep_html(self, messages: Iterable[Message]) -> None:
-        """Save what had to be rendered for a page, for the next one."""
-        fresh = [message for message in messages if message.is_fresh]
-        if fresh:
-            self.bulk_update(fresh, ["html", "html_version"])
+        """Save what had to be rendered for a page, for the next one; unless the message has changed meanwhile."""
+        try:
+            for message in messages:
+                if message.is_fresh:
+                    as_seen = {name: getattr(message, name) for name in ("pk", "run", "status", "saved_at")}
+                    self.filter(**as_seen).update(html=message.html, html_version=message.html_version)
+        except DatabaseError:
+            logger.exception("Rendered answers could not be kept.")
 
 
 class Message(models.Model):

@@ -11,7 +11,7 @@ from chat.search.phrases import Phrase
 
 BEFORE_CHARACTERS = 40
 EXCERPT_CHARACTERS = 180
-READ_CHARACTERS = 200_000
+READ_CHARACTERS = 50_000
 SEPARATOR = r"[\W_]+"
 
 

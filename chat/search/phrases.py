@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 
 QUERY_CHARACTERS = 1000
-PHRASES = 20
+WORDS = 20
 TYPOGRAPHIC_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
 QUOTED_OR_NOT = re.compile(r'"([^"]*)"|([^\s"]+)')
 WORD = re.compile(r"[^\W_]+")
@@ -26,13 +26,13 @@ def phrases_of(query: str) -> list[Phrase]:
     """All of them must be found. Without a single letter or digit there are none."""
     text = folded(NO_TEXT.sub(" ", query[:QUERY_CHARACTERS])).translate(TYPOGRAPHIC_QUOTES)
     phrases = []
-    end = 0
+    end, room = 0, WORDS
     for match in QUOTED_OR_NOT.finditer(text):
-        words = tuple(WORD.findall(match[1] or match[2] or ""))
+        words = tuple(WORD.findall(match[1] or match[2] or ""))[:room]
+        room -= len(words)
         if words:
             phrases.append(Phrase(words))
             end = len(phrases) if match[2] else 0
-    phrases = phrases[:PHRASES]
     if phrases and end == len(phrases):
         phrases[-1] = Phrase(phrases[-1].words, is_prefix=True)
     return phrases

@@ -17,6 +17,7 @@ from chat.transfer.upload import MANIFEST
 
 FORMAT = "localai-archive"
 VERSION = 1
+OLDEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 MEMORY_BYTES = 10_000_000
 """A larger zip is written to a file without a name, which the system forgets when it is closed."""
 
@@ -43,9 +44,8 @@ def _oldest_first(owner: AbstractBaseUser | AnonymousUser) -> list[Conversation]
 
 def _add(archive: zipfile.ZipFile, name: str, conversation: Conversation) -> None:
     for form in (FORMATS["json"], FORMATS["markdown"]):
-        entry = zipfile.ZipInfo(
-            f"conversations/{name}.{form.suffix}", timezone.localtime(conversation.updated_at).timetuple()[:6]
-        )
+        updated_at = max(timezone.localtime(conversation.updated_at).timetuple()[:6], OLDEST_ZIP_TIME)
+        entry = zipfile.ZipInfo(f"conversations/{name}.{form.suffix}", updated_at)
         entry.compress_type = zipfile.ZIP_DEFLATED
         archive.writestr(entry, form.write(conversation))
 

@@ -76,8 +76,9 @@ class Seen:
         assert all(text.startswith(settled(earlier)) for _, earlier in self.texts)
         return text
 
-    def seconds_missing(self, saved: str) -> float:
+    def seconds_missing(self, saved_text: str) -> float:
         """How long before its last text the page had shown more than what is saved."""
+        saved = words(shown(saved_text))
         assert self.text.startswith(settled(saved)) or saved.startswith(settled(self.text))
         more = [at for at, text in self.texts if len(text) > len(saved)]
         return self.texts[-1][0] - more[0] if more else 0.0
@@ -137,7 +138,7 @@ async def asked(site: SiteProcess, open_page: OpenPage) -> tuple[Page, int]:
 async def until_ahead(page: Page, site: SiteProcess, message: int) -> None:
     """Until the page has shown more than is saved for half a second: then there is something to lose."""
     async with asyncio.timeout(30):
-        while (await Seen.on(page)).seconds_missing(words(shown(site.saved(message).text))) < 0.5:
+        while (await Seen.on(page)).seconds_missing(site.saved(message).text) < 0.5:
             await asyncio.sleep(0.02)
 
 
@@ -237,7 +238,7 @@ async def test_a_killed_server_loses_a_second_at_most(site: SiteProcess, open_pa
     saved = site.saved(message)
     assert saved.status == "interrupted"
     assert saved.text
-    missing = seen.seconds_missing(words(shown(saved.text)))
+    missing = seen.seconds_missing(saved.text)
     logger.info("seconds missing: %.2f, %.2f at the worst moment", missing, at_stake)
     assert max(missing, at_stake) < 2.0, "checkpoints come each second, and take a moment"
     await assert_whole(page, saved)

@@ -23,20 +23,25 @@ async def test_earlier_messages_come_as_one_scrolls_up(
     await expect(page.locator(ARTICLES)).to_have_count(20)
     await expect(page.locator(ARTICLES).last).to_be_in_viewport()
 
+    await page.mouse.move(700, 20)  # over the top bar: the messages scroll, never the page
+    await page.mouse.wheel(0, 600)
+    heights = await page.evaluate("[document.documentElement.scrollHeight, innerHeight, scrollY]")
+    assert heights == [heights[1], heights[1], 0]
+
     first = page.locator(ARTICLES).first
     identifier = await first.get_attribute("id")
     await first.scroll_into_view_if_needed()
-    await expect(page.locator(ARTICLES)).to_have_count(40)
+    await expect(page.locator(ARTICLES)).to_have_count(80)
     await expect(page.locator(f"#{identifier}")).to_be_in_viewport()  # what one reads stays where it is
 
     scripted_site.stop()
     await expect(page.locator("body")).to_have_attribute("data-connection", "lost")
     scripted_site.start().wait_ready()
     await page.wait_for_selector("body[data-connection=open]")
-    await expect(page.locator(ARTICLES)).to_have_count(40)
+    await expect(page.locator(ARTICLES)).to_have_count(80)
     script.enqueue(reply("", "The newest."))
     await ask(page, "Go on")
-    await expect(page.locator(ARTICLES)).to_have_count(42)
+    await expect(page.locator(ARTICLES)).to_have_count(82)
     await expect(page.locator("[data-part=answer]").last).to_have_text("The newest.")
 
     await page.goto(f"{page.url}?from={(identifier or '').removeprefix('message-')}#{identifier}")

@@ -14,6 +14,7 @@ from chat import fragments
 from chat.models import Conversation, Message, Preferences, Role, Status, TokenIdsField
 from chat.orders import Ask
 from inference.gate import get_gate
+from inference.generation import longest_answer_tokens
 from inference.harmony import visible_prompt
 from inference.request import Request
 from inference.status import Status as EngineStatus
@@ -452,6 +453,16 @@ async def test_continue_takes_the_conversations_length(
         await page.act("continue", answer.pk)
         await page.until(DONE)
     assert scripted.requests[-1]["max_tokens"] == 40
+
+
+async def test_no_answer_is_asked_for_that_the_engine_has_no_room_for(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    await own(conversation, max_tokens=2**31 - 1)  # as an imported file may say
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until(DONE)
+    assert scripted.requests[-1]["max_tokens"] == longest_answer_tokens()
 
 
 async def test_a_prompt_too_long_beside_its_instructions_tells_of_them(

@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from chat import turns
 from chat.models import Conversation, Message, Role, Status
 from chat.search.hits import HITS, Hit, search
+from chat.search.phrases import WORDS, phrases_of
 
 HOSTILE = [
     "",
@@ -248,3 +249,7 @@ def test_nothing_found_says_what_to_do(client: Client, ann: User) -> None:
 def test_search_needs_a_person(client: Client, db: None) -> None:
     assert client.get(reverse("chat:search"), {"q": "cats"})["Location"].startswith("/accounts/login/")
     assert client.post(reverse("chat:search")).status_code in (302, 405)
+
+
+def test_a_query_has_so_many_words_at_most() -> None:
+    assert sum(len(phrase.words) for phrase in phrases_of('"' + "a " * 400 + '" b c')) == WORDS

@@ -122,6 +122,18 @@ def test_file_names_are_safe(title: str, name: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+async def test_what_is_older_than_zips_is_in_one_too(
+    async_client: AsyncClient, conversation: Conversation, ann: User
+) -> None:
+    prompt = await conversation.messages.acreate(role=Role.USER, text="Hello")
+    await Conversation.objects.aupdate(leaf=prompt, updated_at="1970-01-01T00:00Z")
+    await async_client.aforce_login(ann)
+    response = await async_client.get("/export/")
+    assert response.status_code == 200
+    assert b"".join([part async for part in response]).startswith(b"PK")  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db(transaction=True)
 async def test_everything_is_in_one_zip(async_client: AsyncClient, rich: Conversation, ann: User, bob: User) -> None:
     for owner in (ann, bob):
         twin = await Conversation.objects.acreate(owner=owner, title=rich.title)
