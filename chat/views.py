@@ -38,6 +38,9 @@ def new(request: UserRequest) -> HttpResponse:
 @require_GET
 def conversation(request: UserRequest, pk: UUID) -> HttpResponse:
     shown = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
+    first = key_of(request.GET.get("from", ""))
+    if first and (passage := shown.passage(first)):
+        return _passage(request, shown, passage)
     return _page(request, shown)
 
 
@@ -83,6 +86,14 @@ async def _refused(request: UserRequest, shown: Conversation, refused: RefusedEr
     response = await sync_to_async(_page)(request, shown, str(refused), refused.status)
     if refused.retry_after_seconds is not None:
         response["Retry-After"] = str(refused.retry_after_seconds)
+    return response
+
+
+def _passage(request: UserRequest, shown: Conversation, messages: list[Message]) -> HttpResponse:
+    """A part far from the end, to read: what follows live is there."""
+    context = {"conversation": shown, "messages": messages, "last": messages[-1]}
+    response = render(request, "chat/passage.html", context | sidebar.context(request.user, shown))
+    Message.objects.keep_html(messages)
     return response
 
 

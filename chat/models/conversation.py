@@ -89,6 +89,13 @@ class Conversation(models.Model):
             start = min(start, max(path.index(first), len(path) - MOST_MESSAGES))
         return self._part(path, versions, start, len(path))
 
+    def passage(self, first: int) -> list[Message]:
+        """From message `first` on as much as is read at once, if it is farther up than a page reaches."""
+        path, versions = self._path_keys()
+        start = path.index(first) if first in path else len(path)
+        is_far = start < len(path) - MOST_MESSAGES
+        return self._part(path, versions, start, start + EARLIER_MESSAGES) if is_far else []
+
     def earlier(self, before: int) -> list[Message]:
         """The part of the path that a page shows next above message `before`."""
         path, versions = self._path_keys()

@@ -15,6 +15,7 @@ from playwright.async_api import Page, expect
 
 from chat.markdown.sanitiser import MATH_ATTRIBUTES, MATH_TAGS, PROSE_TAGS
 from chat.models import Conversation, Feedback, Preferences, Preset, Role, Status, TokenIdsField
+from chat.models.conversation import MOST_MESSAGES
 from inference.vocabulary import encode
 from tests.browser.conftest import NewSite, OpenPage, ask, connected, ended
 from tests.browser.hostile_outputs import CLOSED, OPEN_ENDED, OUTPUTS, SCRIPTS
@@ -76,7 +77,7 @@ def written(thinking: str, answer: str, chance: random.Random) -> list[int]:
 def save_all() -> str:
     """Put each output into every place that a text can have; run in the site's own shell.
 
-    Returns, of the conversation that has them all, its key and its first and last message's.
+    Returns, of each conversation that has some of them all, its key and its first and last message's.
     """
     ann = User.objects.get(username="ann")
     ann.is_staff = ann.is_superuser = True
@@ -92,7 +93,12 @@ def save_all() -> str:
         if number % 10 == 0:
             Preset.objects.create(owner=ann, name=f"{number} {text}"[:80], instructions=text)
     Conversation.objects.create(owner=ann, title="".join(SCRIPTS[:3]), deleted_at=timezone.now())
-    shown = Conversation.objects.create(owner=ann, title=SCRIPTS[0], instructions="\n".join(SCRIPTS))
+    parts = [texts[start : start + MOST_MESSAGES // 2] for start in range(0, len(texts), MOST_MESSAGES // 2)]
+    return "\n".join(_save_turns(ann, part) for part in parts)
+
+
+def _save_turns(owner: User, texts: list[str]) -> str:
+    shown = Conversation.objects.create(owner=owner, title=SCRIPTS[0], instructions="\n".join(SCRIPTS))
     for text in texts:
         _save_turn(shown, text)
     shown.save()
@@ -196,16 +202,19 @@ async def test_nothing_that_is_streamed_gets_out(
 async def test_nothing_that_is_saved_gets_out(wide_site: SiteProcess, open_page: OpenPage) -> None:
     saved = wide_site.manage("shell", "-v0", "-c", "from tests.browser import test_hostile as t; print(t.save_all())")
     assert saved.returncode == 0, saved.stderr
-    key, first, last = saved.stdout.split()
     page = await open_page(wide_site)
     await page.context.add_init_script(path=WATCH)
     watched = Watched(page, wide_site)
-    await watched.open(f"{wide_site.url}/c/{key}/?from={first}")
-    assert await page.locator("article").count() == 2 * len(OUTPUTS)
-    await expect(page.locator("#notice")).to_contain_text("hacked()")
-    await watched.check("the whole conversation")
-    await page.locator("details").evaluate_all("all => all.forEach(each => (each.open = true))")
-    await watched.check("every block opened")
+    count, key, last = 0, "", ""
+    for line in saved.stdout.splitlines():
+        key, first, last = line.split()
+        await watched.open(f"{wide_site.url}/c/{key}/?from={first}")
+        count += await page.locator("article").count()
+        await expect(page.locator("#notice")).to_contain_text("hacked()")
+        await watched.check("the whole conversation")
+        await page.locator("details").evaluate_all("all => all.forEach(each => (each.open = true))")
+        await watched.check("every block opened")
+    assert count == 2 * len(OUTPUTS)
     for place in [
         "/search/?q=hacked",
         "/archived/",

@@ -11,6 +11,7 @@ from chat.models import Conversation, Message, Role, Status
 from chat.models.conversation import EARLIER_MESSAGES, MOST_MESSAGES, PAGE_MESSAGES
 from chat.orders import show_version
 from tests.chat.open_page import answer_of, page_of
+from tests.document import parsed
 from tests.scripted_server import ScriptedServer, reply
 
 
@@ -80,6 +81,22 @@ def test_the_form_of_the_button_for_earlier_messages_does_nothing_else(
     client.post(f"/c/{conversation.pk}/act/", {"action": "earlier", "message": answer.pk})
     answer.refresh_from_db()
     assert answer.status == Status.STOPPED
+
+
+def test_a_hit_far_up_is_shown_with_what_is_around_it(client: Client, ann: User, conversation: Conversation) -> None:
+    messages = talk(conversation, MOST_MESSAGES)
+    client.force_login(ann)
+    far = messages[100]
+    html = client.get(f"{conversation.get_absolute_url()}?from={far.pk}").content.decode()
+    page = parsed(html)
+    shown = [element.attributes["id"] for element in page.where("data-role")]
+    assert shown == [f"message-{message.pk}" for message in messages[100 : 100 + EARLIER_MESSAGES]]
+    assert f'href="?from={messages[100 - EARLIER_MESSAGES].pk}"' in html
+    assert f'href="?from={messages[100 + EARLIER_MESSAGES - 1].pk}"' in html
+    assert "ws-connect" not in html
+    near = client.get(f"{conversation.get_absolute_url()}?from={messages[-100].pk}").content.decode()
+    assert "ws-connect" in near
+    assert len(parsed(near).where("data-role")) == 100
 
 
 # HTML that is kept
