@@ -216,8 +216,10 @@ async def test_the_keyboard_alone_reaches_everything(
 ) -> None:
     page, keyboard = visitor, visitor.keyboard
     await page.goto("/")
+    await expect(page.locator("#id_username")).to_be_focused()
     await keyboard.type("ann")
     await keyboard.press("Tab")
+    await expect(page.locator("#id_password")).to_be_focused()
     await keyboard.type(PASSWORD)
     await keyboard.press("Enter")
     await connected(page)

