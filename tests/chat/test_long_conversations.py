@@ -72,17 +72,6 @@ async def test_what_is_earlier_than_nothing_shown_brings_the_page_up_to_date(
         assert len(page.document.where("data-role")) == 2
 
 
-def test_the_form_of_the_button_for_earlier_messages_does_nothing_else(
-    client: Client, ann: User, conversation: Conversation
-) -> None:
-    answer = talk(conversation, 1)[-1]
-    Message.objects.filter(pk=answer.pk).update(status=Status.STOPPED)
-    client.force_login(ann)
-    client.post(f"/c/{conversation.pk}/act/", {"action": "earlier", "message": answer.pk})
-    answer.refresh_from_db()
-    assert answer.status == Status.STOPPED
-
-
 def test_a_hit_far_up_is_shown_with_what_is_around_it(client: Client, ann: User, conversation: Conversation) -> None:
     messages = talk(conversation, MOST_MESSAGES)
     client.force_login(ann)

@@ -10,7 +10,8 @@ from channels.db import database_sync_to_async
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
-from chat import fragments
+from chat import actions, fragments
+from chat.forms import ActionForm
 from chat.models import Conversation, Message, Preferences, Role, Status, TokenIdsField
 from chat.orders import Ask
 from inference.gate import get_gate
@@ -453,6 +454,35 @@ async def test_continue_takes_the_conversations_length(
         await page.act("continue", answer.pk)
         await page.until(DONE)
     assert scripted.requests[-1]["max_tokens"] == 40
+
+
+async def test_html_is_not_kept_of_an_answer_that_goes_on(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    hold = threading.Event()
+    async with page_of(ann, conversation) as page:
+        answer = await stopped_answer(scripted, page, conversation, "<|channel|>final<|message|>One, two")
+        assert "One, two" in (await answer_of(conversation)).html
+        scripted.enqueue(harmony(", three.<|return|>"), hold=hold)
+        await page.act("continue", answer.pk)
+        await page.until('assistant" data-status="streaming"')
+        assert (await answer_of(conversation)).html_version == 0
+        hold.set()
+        await page.until(DONE)
+    assert "One, two, three." in (await answer_of(conversation)).html
+
+
+async def test_showing_earlier_messages_orders_nothing(
+    scripted: ScriptedServer, ann: User, conversation: Conversation
+) -> None:
+    async with page_of(ann, conversation) as page:
+        answer = await stopped_answer(scripted, page, conversation, "<|channel|>final<|message|>One, two")
+    asked = len(scripted.requests)
+    form = ActionForm({"action": "earlier", "message": answer.pk})
+    assert form.is_valid()
+    await actions.act(conversation, ann, form)
+    assert len(scripted.requests) == asked
+    assert (await answer_of(conversation)).status == Status.STOPPED
 
 
 async def test_no_answer_is_asked_for_that_the_engine_has_no_room_for(
