@@ -1,0 +1,133 @@
+"""What the server keeps beside conversations: API keys, a record of each generation, stored responses."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+KEY_BYTES = 32
+SHOWN_CHARACTERS = 7
+"""So much of a key is kept readable, to tell it from others: `sk-` and four more."""
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def for_user(self, user: User) -> ApiKeyQuerySet:
+        return self.filter(user=user)
+
+    def usable(self) -> ApiKeyQuerySet:
+        """Neither revoked nor expired, and their people may log in."""
+        unexpired = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+        return self.filter(unexpired, revoked_at=None, user__is_active=True)
+
+    def with_secret(self, secret: str) -> ApiKeyQuerySet:
+        return self.filter(digest=digest_of(secret))
+
+
+class ApiKey(models.Model):
+    """Lets a program act for a person. The secret itself is not kept, so it is shown once."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=SHOWN_CHARACTERS)
+    digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the secret, in hexadecimal.")
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @classmethod
+    def issue(cls, user: User, name: str, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
+        """Save a new key; returns it with its secret, which nobody can find out later."""
+        secret = f"sk-{secrets.token_urlsafe(KEY_BYTES)}"
+        key = cls.objects.create(
+            user=user, name=name, prefix=secret[:SHOWN_CHARACTERS], digest=digest_of(secret), expires_at=expires_at
+        )
+        return key, secret
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+
+def digest_of(secret: str) -> str:
+    """256 random bits need no slow hash: there is nothing to guess."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Source(models.TextChoices):
+    """Through which door a generation was asked for."""
+
+    CHAT = "chat"
+    COMMAND = "command"
+    GENERATE = "generate"
+    CHAT_COMPLETIONS = "chat_completions"
+    RESPONSES = "responses"
+
+
+class UsageRecord(models.Model):
+    """One generation: who asked, what it cost, how it ended. No text of it.
+
+    Tokens are those of this generation alone, also where it went on with an answer. Seconds count from the
+    request to the engine; `completion_tokens` has thinking, answer and what frames them.
+    """
+
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    key = models.ForeignKey(ApiKey, null=True, on_delete=models.SET_NULL, related_name="usage")
+    source = models.CharField(max_length=16, choices=Source)
+    model = models.CharField(max_length=200)
+    prompt_tokens = models.PositiveIntegerField()
+    thinking_tokens = models.PositiveIntegerField()
+    answer_tokens = models.PositiveIntegerField()
+    completion_tokens = models.PositiveIntegerField()
+    dropped_turns = models.PositiveIntegerField(help_text="Earlier turns left out to make the prompt fit.")
+    first_token_seconds = models.FloatField(null=True)
+    total_seconds = models.FloatField()
+    outcome = models.CharField(max_length=11, help_text="complete, length, stopped, interrupted or failed.")
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "-created_at"], name="usage_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.created_at:%Y-%m-%d %H:%M}: {self.outcome}"
+
+
+class StoredResponseQuerySet(models.QuerySet["StoredResponse"]):
+    def for_user(self, user: User) -> StoredResponseQuerySet:
+        return self.filter(user=user)
+
+
+class StoredResponse(models.Model):
+    """An answer of /v1/responses that its owner asked to store, with all items that led to it."""
+
+    id = models.CharField(primary_key=True, max_length=64)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="stored_responses")
+    created_at = models.DateTimeField(default=timezone.now)
+    body = models.JSONField(help_text="The response object as it was sent.")
+    items = models.JSONField(help_text="Input and output items, oldest first, those of earlier responses included.")
+
+    objects = StoredResponseQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "-created_at"], name="responses_of_user")]
+
+    def __str__(self) -> str:
+        return self.id
