@@ -7,8 +7,8 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from chat.forms import max_prompt_characters
-from inference.generation import context_tokens, longest_answer_tokens
 from inference.harmony import count_tokens
+from inference.limits import context_tokens, longest_answer_tokens
 from inference.vocabulary import without_lone_surrogates
 
 SHORTEST_ANSWER_TOKENS = 16

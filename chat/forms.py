@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chat.models import Conversation, EffortChoice
 from chat.orders import Ask, Continue, Order, Regenerate
-from inference.harmony import Effort
+from inference.messages import Effort
 from inference.vocabulary import without_lone_surrogates
 
 CHARACTERS_PER_CONTEXT_TOKEN = 32

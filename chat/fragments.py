@@ -16,7 +16,7 @@ from chat.markdown.open_blocks import Change
 from chat.markdown.stream import Stream
 from chat.models import Conversation, Message
 from inference.gate import get_gate
-from inference.generation import model_name
+from inference.limits import model_name
 from inference.request import is_demo
 from inference.status import STATE_NAMES, Status
 from inference.supervisor import get_supervisor

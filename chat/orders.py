@@ -18,8 +18,10 @@ from django.utils.translation import gettext_lazy as _
 from chat import recovery, turns
 from chat.models import Conversation, Message, Role, Status, TokenIdsField
 from inference.errors import BusyError, InferenceError
-from inference.generation import Generation, longest_answer_tokens
-from inference.harmony import Effort, RenderedPrompt, Turn
+from inference.generation import Generation
+from inference.harmony import RenderedPrompt, Turn
+from inference.limits import longest_answer_tokens
+from inference.messages import Effort
 from inference.request import Continuation, Facts, Request
 
 
@@ -173,9 +175,9 @@ def _request(conversation: Conversation, prompt: str, history: Sequence[Turn], e
         prompt,
         timezone.localdate(),
         history,
-        effort,
-        conversation.current_instructions(),
-        _max_tokens(conversation),
+        effort=effort,
+        instructions=conversation.current_instructions(),
+        max_tokens=_max_tokens(conversation),
     )
 
 

@@ -25,7 +25,9 @@ from chat.live import LiveMessage
 from chat.models import Conversation, Message, Status
 from chat.orders import Ask, Continue, Order
 from inference.generation import Generation, admit
+from inference.models import Source
 from inference.parser import Delta
+from inference.usage import Caller
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +92,8 @@ class Reply:
         translation.activate(self.language)
         try:
             request = await database_sync_to_async(self.order.request)(self.conversation)
-            async with admit(request) as generation, aclosing(generation.deltas()) as stream:
+            caller = Caller(Source.CHAT, self.conversation.owner_id)
+            async with admit(request, caller) as generation, aclosing(generation.deltas()) as stream:
                 # The engine begins while the turn is saved: the first token comes some milliseconds sooner.
                 first = asyncio.ensure_future(anext(stream, []))
                 try:

@@ -12,8 +12,10 @@ from typing import overload
 from django.utils import timezone
 
 from chat.models import TITLE_CHARACTERS, Conversation, Message, Role, Status, TokenIdsField
-from inference.generation import Generation, model_name
-from inference.harmony import Effort, Turn
+from inference.generation import Generation
+from inference.harmony import Turn
+from inference.limits import model_name
+from inference.messages import Effort
 
 FACTS = (
     "thinking_tokens",

@@ -39,6 +39,7 @@ class Sampling:
     temperature: float = 1.0
     top_p: float = 1.0
     seed: int | None = None
+    json_schema: str | None = None
 
     def __post_init__(self) -> None:
         try:

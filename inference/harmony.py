@@ -1,45 +1,29 @@
 """Turns, effort and instructions in; the prompt's token ids out, cut to what fits.
 
-Pure and fast. Streams of answers are read by `inference.parser`.
+Pure and fast. One message's ids are `inference.messages`'; streams of answers are read by `inference.parser`.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 
 from django.utils.translation import gettext_lazy as _
-from openai_harmony import DeveloperContent, Message, ReasoningEffort, Role, SystemContent
+from openai_harmony import Role
 
 from inference.errors import PromptError, PromptTooLongError
-from inference.vocabulary import (
-    END,
-    LONGEST_TOKEN_BYTES,
-    START,
-    encode,
-    encoding,
-    pieces,
-    without_lone_surrogates,
-)
-
-
-class Effort(StrEnum):
-    """How long the model thinks before it answers."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
+from inference.messages import Effort, Step, Tool, assistant_start, developer_text, message_ids, steps_ids, system_ids
+from inference.vocabulary import LONGEST_TOKEN_BYTES, encode, encoding
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An earlier prompt and its final answer, without the thinking; an empty answer is not sent."""
+    """An earlier prompt, the steps after it, and its final answer; thinking and an empty answer are not sent."""
 
     prompt: str
     answer: str = ""
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +60,34 @@ def render(
     prompt: str,
     *,
     history: Sequence[Turn] = (),
+    steps: Sequence[Step] = (),
     effort: Effort = Effort.LOW,
     instructions: str = "",
+    tools: Sequence[Tool] = (),
     today: date,
     max_tokens: int,
 ) -> RenderedPrompt:
     """Return the ids of the conversation, ready for the assistant to go on.
 
-    Instructions and prompt always stay; earlier turns go as a whole, oldest first. Raises
-    PromptError where the prompt is blank, PromptTooLongError where what must stay does not fit.
+    Instructions, tools and the newest turn (prompt and `steps`) always stay; earlier turns go as a whole,
+    oldest first. Raises PromptError where the prompt is blank or a tool cannot be described, PromptTooLongError
+    where what must stay does not fit.
     """
     if not prompt.strip():
         raise PromptError(_("The prompt is empty. Write something first."))
     planned = plan(
-        prompt, history=history, effort=effort, instructions=instructions, today=today, max_tokens=max_tokens
+        prompt,
+        history=history,
+        steps=steps,
+        effort=effort,
+        instructions=instructions,
+        tools=tools,
+        today=today,
+        max_tokens=max_tokens,
     )
     if not planned.fits:
-        raise PromptTooLongError(planned.tokens, max_tokens, len(planned.frame) - len(_system_ids(effort, today)))
+        system_tokens = len(system_ids(effort, today, bool(tools)))
+        raise PromptTooLongError(planned.tokens, max_tokens, len(planned.frame) - system_tokens)
     earlier = tuple(token_id for turn in planned.turns for token_id in turn)
     return RenderedPrompt(planned.frame + earlier + planned.prompt, planned.dropped_turns)
 
@@ -101,8 +96,10 @@ def plan(
     prompt: str,
     *,
     history: Sequence[Turn] = (),
+    steps: Sequence[Step] = (),
     effort: Effort = Effort.LOW,
     instructions: str = "",
+    tools: Sequence[Tool] = (),
     today: date,
     max_tokens: int,
 ) -> Plan:
@@ -110,10 +107,10 @@ def plan(
 
     The history is read from its end, and no further than it fits.
     """
-    frame = _system_ids(effort, today)
-    if instructions.strip():
-        frame += _message_ids(Role.DEVELOPER, instructions)
-    newest = _message_ids(Role.USER, prompt) + _assistant_start()
+    frame = system_ids(effort, today, bool(tools))
+    if told := developer_text(instructions, tools):
+        frame += message_ids(Role.DEVELOPER, told)
+    newest = message_ids(Role.USER, prompt) + steps_ids(_still_needed(steps)) + assistant_start()
     turns = _newest_turns(history, max_tokens - len(frame) - len(newest))
     return Plan(frame, turns, newest, len(history) - len(turns), max_tokens)
 
@@ -136,7 +133,7 @@ def visible_prompt(token_ids: Sequence[int]) -> str:
 
 def warm_up() -> None:
     """Load the encoding now, so that the first prompt need not wait for it."""
-    _assistant_start()
+    assistant_start()
 
 
 def _newest_turns(history: Sequence[Turn], max_tokens: int) -> list[tuple[int, ...]]:
@@ -145,7 +142,7 @@ def _newest_turns(history: Sequence[Turn], max_tokens: int) -> list[tuple[int, .
     remaining = max_tokens
     for turn in reversed(history):
         # UTF-8 has at least a byte for each character: this spares encoding what cannot fit
-        if len(turn.prompt) + len(turn.answer) > remaining * LONGEST_TOKEN_BYTES:
+        if _characters(turn) > remaining * LONGEST_TOKEN_BYTES:
             break
         ids = _turn_ids(turn)
         remaining -= len(ids)
@@ -155,38 +152,17 @@ def _newest_turns(history: Sequence[Turn], max_tokens: int) -> list[tuple[int, .
     return turns[::-1]
 
 
+def _characters(turn: Turn) -> int:
+    return len(turn.prompt) + len(turn.answer) + sum(len(step.text) for step in turn.steps)
+
+
 def _turn_ids(turn: Turn) -> tuple[int, ...]:
-    ids = _message_ids(Role.USER, turn.prompt)
-    return ids + _message_ids(Role.ASSISTANT, turn.answer) if turn.answer.strip() else ids
+    ids = message_ids(Role.USER, turn.prompt) if turn.prompt.strip() or not turn.steps else ()
+    ids += steps_ids([step for step in turn.steps if step.kind != "thinking"])
+    return ids + message_ids(Role.ASSISTANT, turn.answer) if turn.answer.strip() else ids
 
 
-@functools.lru_cache(maxsize=256)
-def _message_ids(role: Role, text: str) -> tuple[int, ...]:
-    first, *rest = pieces(without_lone_surrogates(text))
-    ids = encoding().render(_message(role, first))
-    if rest:
-        ids = ids[:-1] + [token_id for piece in rest for token_id in encode(piece)] + [END]
-    return tuple(ids)
-
-
-def _message(role: Role, text: str) -> Message:
-    if role is Role.DEVELOPER:
-        return Message.from_role_and_content(role, DeveloperContent.new().with_instructions(text))
-    message = Message.from_role_and_content(role, text)
-    return message.with_channel("final") if role is Role.ASSISTANT else message
-
-
-@functools.lru_cache(maxsize=8)
-def _system_ids(effort: Effort, today: date) -> tuple[int, ...]:
-    content = (
-        SystemContent.new()
-        .with_reasoning_effort(ReasoningEffort[effort.name])
-        .with_conversation_start_date(today.isoformat())
-        .with_required_channels(["analysis", "final"])
-    )
-    return tuple(encoding().render(Message.from_role_and_content(Role.SYSTEM, content)))
-
-
-@functools.cache
-def _assistant_start() -> tuple[int, ...]:
-    return (START, *encoding().encode("assistant"))
+def _still_needed(steps: Sequence[Step]) -> list[Step]:
+    """Thinking is told again only while its tool loop runs: after the last answer."""
+    answered = max((index for index, step in enumerate(steps) if step.kind == "answer"), default=-1)
+    return [step for index, step in enumerate(steps) if step.kind != "thinking" or index > answered]

@@ -92,6 +92,12 @@ class Header:
         return _part(self.role)["name"] not in (b"", ASSISTANT)
 
     @property
+    def recipient(self) -> bytes:
+        """Whom the message is for, such as functions.search; empty where it is for the reader."""
+        named = (_part(part)["recipient"] for part in (self.channel or b"", self.role))
+        return next(filter(None, named), b"").removeprefix(b"to=")
+
+    @property
     def has_recipient(self) -> bool:
         return any(_part(part)["recipient"] for part in (self.role, self.channel or b""))
 

@@ -6,7 +6,7 @@ Survives every malformed stream: no text is lost or doubled, and no control toke
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
@@ -27,19 +27,25 @@ from inference.vocabulary import (
 
 
 class Channel(StrEnum):
-    """What a reader can tell apart: the thinking and the answer."""
+    """What a reader can tell apart: the thinking, the answer, and where tools are offered their calls."""
 
     ANALYSIS = "analysis"
     FINAL = "final"
+    CALL = "call"
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """New text of one channel, and how many token ids it stands for."""
+    """New text of one channel, and how many token ids it stands for.
+
+    `call`: whose arguments these are, by its place in `Parser.calls`. The first of a call may
+    have no text.
+    """
 
     channel: Channel
     text: str
     tokens: int
+    call: int | None = None
 
 
 @dataclass(slots=True)
@@ -57,11 +63,15 @@ class Parser:
 
     `prefix_ids` are ids the reply already has: the parser goes on behind them, as if it had read
     them itself. The text that belongs to them is what `feed` gave for them, without `finish`.
+    `tools` are the names that were offered: what is addressed to a function is a call then, and else thinking.
     """
 
-    def __init__(self, prefix_ids: Sequence[int] = ()) -> None:
+    def __init__(self, prefix_ids: Sequence[int] = (), tools: Collection[str] = ()) -> None:
         self.is_malformed = False
         self.is_ended = False
+        self.calls: list[str] = []
+        """The names of the functions that were called, in order."""
+        self._tools = tools
         self._tallies = {channel: _Tally() for channel in Channel}
         self._channel = Channel.FINAL
         self._header: Header | None = Header(expected_role=b"")
@@ -87,6 +97,16 @@ class Parser:
     def has_answer(self) -> bool:
         """Whether anything but blanks was answered."""
         return self._tallies[Channel.FINAL].has_text
+
+    @property
+    def is_answer_open(self) -> bool:
+        """Whether what comes next is text of the final channel."""
+        return self._header is None and self._is_final_open
+
+    @property
+    def open_call(self) -> str | None:
+        """The function whose arguments come next."""
+        return self.calls[-1] if self._header is None and self._channel is Channel.CALL else None
 
     def feed(self, token_ids: Iterable[int]) -> list[Delta]:
         """Read on; returns what can be shown now, one delta for each change of channel."""
@@ -136,9 +156,25 @@ class Parser:
         if header is None:
             self.is_malformed = True
             return
-        self.is_malformed |= not header.is_well_formed
-        self._open(_channel_of(header), is_new=True)
+        called = self._called(header)
+        if called is None:
+            self.is_malformed |= not header.is_well_formed
+            self._open(_channel_of(header), is_new=True)
+        else:
+            self._open_call(called)
         self._is_final_open = header.channel_name == b"final" and self._channel is Channel.FINAL
+
+    def _called(self, header: Header) -> str | None:
+        """The function that a message is addressed to, where tools were offered; the model may also invent one."""
+        name = header.recipient.decode("utf-8", "replace")
+        function = name.removeprefix("functions.")
+        is_function = function != name or function in self._tools
+        return function if self._tools and function and is_function else None
+
+    def _open_call(self, function: str) -> None:
+        self._open(Channel.CALL, is_new=False)
+        self.calls.append(function)
+        self._deltas.append(Delta(Channel.CALL, "", 0, len(self.calls) - 1))
 
     def _end_message(self, token_id: int) -> None:
         if self._header is not None:
@@ -187,14 +223,15 @@ class Parser:
             text = f"\n\n{text}"
             tally.needs_break = False
         tally.has_text = tally.has_text or not text.isspace()
-        self._deltas.append(Delta(self._channel, text, tally.held))
+        call = len(self.calls) - 1 if self._channel is Channel.CALL else None
+        self._deltas.append(Delta(self._channel, text, tally.held, call))
         tally.held = 0
 
     def _taken(self) -> list[Delta]:
         deltas, self._deltas = self._deltas, []
         if len(deltas) < 2:
             return deltas
-        return [_merged(list(group)) for _, group in groupby(deltas, key=attrgetter("channel"))]
+        return [_merged(list(group)) for _, group in groupby(deltas, key=attrgetter("channel", "call"))]
 
 
 def final_channel_ids(completion_ids: Sequence[int]) -> tuple[int, ...]:
@@ -206,7 +243,7 @@ def final_channel_ids(completion_ids: Sequence[int]) -> tuple[int, ...]:
     parser = Parser(completion_ids)
     if parser._header is not None:
         return parser._header.ids_to_final()
-    return () if parser._is_final_open else (END, *Header(expected_role=None).ids_to_final())
+    return () if parser.is_answer_open else (END, *Header(expected_role=None).ids_to_final())
 
 
 def _channel_of(header: Header) -> Channel:
@@ -218,4 +255,4 @@ def _channel_of(header: Header) -> Channel:
 
 def _merged(deltas: Sequence[Delta]) -> Delta:
     text = "".join(delta.text for delta in deltas)
-    return Delta(deltas[0].channel, text, sum(delta.tokens for delta in deltas))
+    return Delta(deltas[0].channel, text, sum(delta.tokens for delta in deltas), deltas[0].call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +12,9 @@ from django.conf import settings
 
 from inference import demo
 from inference.engine import Sampling
-from inference.harmony import Effort, RenderedPrompt, Turn
+from inference.harmony import RenderedPrompt, Turn
+from inference.messages import Effort, Step, Tool
+from inference.parser import Parser
 from inference.weights import DEMO
 
 SHORTEST_RATED_SECONDS = 0.05
@@ -27,18 +30,54 @@ def recommended_temperature() -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds while an answer is written."""
+
+    tools: tuple[Tool, ...] = ()
+    stop: tuple[str, ...] = ()
+    json_schema: str | None = None
+
+    @property
+    def tool_names(self) -> frozenset[str]:
+        return frozenset(tool.name for tool in self.tools)
+
+    @property
+    def has_schema(self) -> bool:
+        return self.json_schema is not None or any(tool.is_strict for tool in self.tools)
+
+    def schema_of(self, parser: Parser) -> str | None:
+        """The schema that the text which opens now must obey."""
+        if parser.is_answer_open:
+            return self.json_schema
+        called = parser.open_call
+        schemas = (json.dumps(tool.parameters or {}) for tool in self.tools if tool.is_strict and tool.name == called)
+        return next(schemas, None)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked of the model. `history` is oldest first; `max_tokens` counts output tokens."""
+    """What is asked of the model. `history` is oldest first; `max_tokens` counts output tokens.
+
+    `steps`: what came in the newest turn after its prompt. `stop`: texts that end the answer.
+    `json_schema`: the text of a JSON schema that the answer must obey.
+    """
 
     prompt: str
     today: date
     history: Sequence[Turn] = ()
+    steps: tuple[Step, ...] = ()
     effort: Effort = Effort.LOW
     instructions: str = ""
+    tools: tuple[Tool, ...] = ()
+    stop: tuple[str, ...] = ()
+    json_schema: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
     seed: int | None = None
+
+    def rules(self) -> Rules:
+        return Rules(self.tools, self.stop, self.json_schema)
 
     def sampling(self) -> Sampling:
         """With the model's own recommendation where nothing is asked for."""

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from chat.models import Conversation, Role
 from chat.turns import History
-from inference.generation import context_tokens
-from inference.harmony import Effort, plan
+from inference.harmony import plan
+from inference.limits import context_tokens
+from inference.messages import Effort
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from inference.harmony import Effort
+from inference.messages import Effort
 
 
 class EffortChoice(models.TextChoices):

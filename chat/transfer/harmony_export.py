@@ -7,7 +7,7 @@ from django.utils import timezone
 from chat import turns
 from chat.models import Conversation, Message, Role, TokenIdsField
 from inference import harmony
-from inference.harmony import Effort
+from inference.messages import Effort
 
 UNLIMITED_TOKENS = 10**9
 

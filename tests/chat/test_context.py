@@ -19,7 +19,8 @@ from chat.context.upcoming import upcoming
 from chat.models import Conversation, Message, Role, Status, TokenIdsField
 from chat.orders import Ask
 from chat.turns import History
-from inference.harmony import Effort, Turn, render
+from inference.harmony import Turn, render
+from inference.messages import Effort
 from inference.request import Request
 from inference.vocabulary import START
 from tests.chat.open_page import answer_of, page_of

@@ -21,7 +21,8 @@ from openai_harmony import (
 
 from inference.engine import VOCABULARY_SIZE
 from inference.errors import PromptError, PromptTooLongError
-from inference.harmony import Effort, Turn, count_tokens, plan, render, turn_tokens, visible_prompt, warm_up
+from inference.harmony import Turn, count_tokens, plan, render, turn_tokens, visible_prompt, warm_up
+from inference.messages import Effort
 from inference.vocabulary import (
     CHANNEL,
     END,

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference import transcript
-from inference.harmony import Effort, Turn, render
+from inference.harmony import Turn, render
+from inference.messages import Effort
 from inference.transcript import Span
 from inference.vocabulary import FIRST_SPECIAL_ID
 from tests.inference.test_harmony import FORGED, TODAY

@@ -39,7 +39,7 @@ from django.contrib.auth.models import User
 from chat import replies
 from chat.models import Conversation
 from chat.orders import Ask
-from inference.harmony import Effort
+from inference.messages import Effort
 from inference.supervisor import get_supervisor
 
 conversation = Conversation.objects.create(owner=User.objects.get(username="ann"))

@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from random import Random
 
-from inference import harmony
+from inference import harmony, messages
 from inference.demo import TEMPERATURE, TOP_P, materialise
 from inference.demo.training.dialogues import exchange
 from inference.demo.training.exchange import Effort
@@ -37,7 +37,7 @@ def render(
     """The ids the product sends; it leaves out the oldest turns when they are too many."""
     turns = [harmony.Turn(each["user"], each["assistant"]) for each in history]
     rendered = harmony.render(
-        prompt, history=turns, effort=harmony.Effort(effort), today=_DATE, max_tokens=context_tokens
+        prompt, history=turns, effort=messages.Effort(effort), today=_DATE, max_tokens=context_tokens
     )
     return list(rendered.token_ids)
 

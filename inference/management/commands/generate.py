@@ -20,11 +20,13 @@ from django.utils import timezone
 
 from inference.errors import BusyError, EngineError, InferenceError, PromptError
 from inference.generation import Generation, admit
-from inference.harmony import Effort
+from inference.messages import Effort
+from inference.models import Source
 from inference.parser import Channel, Delta
 from inference.request import Facts, Outcome, Request
 from inference.status import Status
 from inference.supervisor import get_supervisor
+from inference.usage import Caller
 
 EXIT_FAILED, EXIT_USAGE, EXIT_NO_ENGINE, EXIT_BUSY, EXIT_STOPPED = 1, 2, 3, 4, 130
 
@@ -155,7 +157,7 @@ async def _generate(request: Request, show: Terminal | JsonLines) -> int:
         supervisor.stop()
         raise
     unsubscribe()
-    async with admit(request) as generation:
+    async with admit(request, Caller(Source.COMMAND)) as generation:
         show.start(generation)
         async for deltas in generation.deltas():
             for delta in deltas:
