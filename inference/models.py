@@ -8,14 +8,20 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import models
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 KEY_BYTES = 32
+MAX_KEYS = 50
+"""So many a person can have at once, the expired ones included."""
+
 SHOWN_CHARACTERS = 7
 """So much of a key is kept readable, to tell it from others: `sk-` and four more."""
 
@@ -24,10 +30,14 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def for_user(self, user: User) -> ApiKeyQuerySet:
         return self.filter(user=user)
 
+    def unrevoked(self) -> ApiKeyQuerySet:
+        """Those that their people see; a revoked one only stays for the usage records."""
+        return self.filter(revoked_at=None)
+
     def usable(self) -> ApiKeyQuerySet:
         """Neither revoked nor expired, and their people may log in."""
         unexpired = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-        return self.filter(unexpired, revoked_at=None, user__is_active=True)
+        return self.unrevoked().filter(unexpired, user__is_active=True)
 
     def with_secret(self, secret: str) -> ApiKeyQuerySet:
         return self.filter(digest=digest_of(secret))
@@ -55,12 +65,26 @@ class ApiKey(models.Model):
 
     @classmethod
     def issue(cls, user: User, name: str, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
-        """Save a new key; returns it with its secret, which nobody can find out later."""
+        """Save a new key; returns it with its secret, which nobody can find out later.
+
+        Raises ValidationError where the person has MAX_KEYS already.
+        """
         secret = f"sk-{secrets.token_urlsafe(KEY_BYTES)}"
-        key = cls.objects.create(
-            user=user, name=name, prefix=secret[:SHOWN_CHARACTERS], digest=digest_of(secret), expires_at=expires_at
-        )
+        with transaction.atomic():
+            get_user_model().objects.select_for_update().get(pk=user.pk)  # one new key at a time: they are counted
+            if cls.objects.for_user(user).unrevoked().count() >= MAX_KEYS:
+                text = _("There are %(limit)s keys already, as many as a person can have. Revoke one first.")
+                raise ValidationError(text, params={"limit": MAX_KEYS})
+            key = cls.objects.create(
+                user=user, name=name, prefix=secret[:SHOWN_CHARACTERS], digest=digest_of(secret), expires_at=expires_at
+            )
         return key, secret
+
+    def revoke(self) -> None:
+        """From now on the secret is refused; what was revoked before stays as it was."""
+        if self.revoked_at is None:
+            self.revoked_at = timezone.now()
+            self.save(update_fields=["revoked_at"])
 
     @property
     def is_expired(self) -> bool:

@@ -1,12 +1,21 @@
-"""The addresses of the engine's health."""
+"""The addresses of the HTTP API and of the engine's health."""
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
 from inference import health
+from inference.api import models
+from inference.api.chat_completions import chat_completions
+from inference.api.endpoint import unknown_address
+from inference.api.generate import generate
 
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("api/generate", generate, name="api-generate"),
+    path("v1/chat/completions", chat_completions, name="api-chat-completions"),
+    path("v1/models", models.models, name="api-models"),
+    path("v1/models/<path:name>", models.model, name="api-model"),
+    re_path(r"^(?:api|v1)/", unknown_address),
 ]
