@@ -1,11 +1,12 @@
-"""Fixtures that tests of several packages share: engines on the real vLLM, each started once."""
+"""Fixtures that tests of several packages share: engines and sites on the real vLLM, each started once."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import shutil
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from inference.engine import Engine
 from inference.engines.local import LocalEngine
 from tests.engine_processes import MAX_MODEL_LEN, LocalProcess, ServerProcess, free_port
 from tests.scripted_server import ScriptedServer
+from tests.site_process import SiteProcess
+
+NewSite = Callable[..., SiteProcess]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,6 +73,29 @@ def local_engine(local_process: LocalProcess) -> Engine:
 @pytest.fixture(scope="session")
 def server_engine(server_process: ServerProcess) -> Engine:
     return server_process.engine
+
+
+@pytest.fixture(scope="session")
+def new_site(tmp_path_factory: pytest.TempPathFactory) -> NewSite:
+    """Makes a site with the people ann and bob; the database is migrated once and copied."""
+    first = SiteProcess(tmp_path_factory.mktemp("site"), MODEL_NAME="demo").prepare()
+
+    def made(**settings: str) -> SiteProcess:
+        site = SiteProcess(tmp_path_factory.mktemp("site"), **settings)
+        shutil.copy(first.folder / "db.sqlite3", site.folder / "db.sqlite3")
+        return site
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def demo_site(new_site: NewSite) -> Iterator[SiteProcess]:
+    """The product as `make run` serves it without a GPU: vLLM in its process, the demo model."""
+    site = new_site(MODEL_NAME="demo")
+    try:
+        yield site.start().wait_ready()
+    finally:
+        site.stop()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from tests.conftest import NewSite
 from tests.scripted_server import ScriptedServer
 from tests.services import RedisServer
 from tests.site_process import PASSWORD, SiteProcess
@@ -32,7 +33,6 @@ OF_A_STOPPED_SERVER = re.compile(
 """Chromium's and htmx's own words for what some tests do on purpose: stop the server, leave in mid-request."""
 
 OpenPage = Callable[..., Awaitable[Page]]
-NewSite = Callable[..., SiteProcess]
 
 
 @pytest.fixture(scope="session")
@@ -41,29 +41,6 @@ async def browser() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         yield browser
         await browser.close()
-
-
-@pytest.fixture(scope="session")
-def new_site(tmp_path_factory: pytest.TempPathFactory) -> NewSite:
-    """Makes a site with the people ann and bob; the database is migrated once and copied."""
-    first = SiteProcess(tmp_path_factory.mktemp("site"), MODEL_NAME="demo").prepare()
-
-    def made(**settings: str) -> SiteProcess:
-        site = SiteProcess(tmp_path_factory.mktemp("site"), **settings)
-        shutil.copy(first.folder / "db.sqlite3", site.folder / "db.sqlite3")
-        return site
-
-    return made
-
-
-@pytest.fixture(scope="session")
-def demo_site(new_site: NewSite) -> Iterator[SiteProcess]:
-    """The product as `make run` serves it without a GPU: vLLM in its process, the demo model."""
-    site = new_site(MODEL_NAME="demo")
-    try:
-        yield site.start().wait_ready()
-    finally:
-        site.stop()
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.conftest import NewSite, ask, connected, ended
+from tests.browser.conftest import ask, connected, ended
+from tests.conftest import NewSite
 from tests.scripted_server import ScriptedServer, harmony, reply
 from tests.site_process import PASSWORD, SiteProcess
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import expect
 
-from tests.browser.conftest import NewSite, OpenPage, ask, ended
+from tests.browser.conftest import OpenPage, ask, ended
+from tests.conftest import NewSite
 from tests.scripted_server import ScriptedServer
 from tests.site_process import free_port
 

@@ -18,7 +18,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from inference.parser import Channel, Parser
-from tests.browser.conftest import NewSite, OpenPage, ask, connected, ended
+from tests.browser.conftest import OpenPage, ask, connected, ended
+from tests.conftest import NewSite
 from tests.document import shown
 from tests.site_process import SavedAnswer, SiteProcess
 

@@ -17,8 +17,9 @@ from chat.markdown.sanitiser import MATH_ATTRIBUTES, MATH_TAGS, PROSE_TAGS
 from chat.models import Conversation, Feedback, Preferences, Preset, Role, Status, TokenIdsField
 from chat.models.conversation import MOST_MESSAGES
 from inference.vocabulary import encode
-from tests.browser.conftest import NewSite, OpenPage, ask, connected, ended
+from tests.browser.conftest import OpenPage, ask, connected, ended
 from tests.browser.hostile_outputs import CLOSED, OPEN_ENDED, OUTPUTS, SCRIPTS
+from tests.conftest import NewSite
 from tests.scripted_server import ScriptedServer, harmony
 from tests.site_process import SiteProcess
 

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Page
 
-from tests.browser.conftest import NewSite, OpenPage, ask, connected, ended
+from tests.browser.conftest import OpenPage, ask, connected, ended
+from tests.conftest import NewSite
 from tests.document import shown
 from tests.scripted_server import Script, ScriptedServer, reply
 from tests.viewer import Person, Viewer

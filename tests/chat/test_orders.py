@@ -15,8 +15,8 @@ from chat.forms import ActionForm
 from chat.models import Conversation, Message, Preferences, Role, Status, TokenIdsField
 from chat.orders import Ask
 from inference.gate import get_gate
-from inference.limits import longest_answer_tokens
 from inference.harmony import visible_prompt
+from inference.limits import longest_answer_tokens
 from inference.request import Request
 from inference.status import Status as EngineStatus
 from inference.supervisor import get_supervisor
