@@ -17,7 +17,7 @@ from chat import fragments
 from chat.forms import max_prompt_characters
 from chat.languages import language_of
 from chat.models import Conversation, Preferences, Preset, Role
-from inference import generation
+from inference import limits
 from inference.engine import EngineFacts
 from inference.status import Status
 from tests.chat.conftest import PASSWORD
@@ -90,13 +90,13 @@ def test_the_longest_answer_is_what_the_engine_has_room_for(
     page: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts = EngineFacts("scripted", 8192)
-    monkeypatch.setattr(generation, "get_supervisor", lambda: SimpleNamespace(facts=facts))
+    monkeypatch.setattr(limits, "get_supervisor", lambda: SimpleNamespace(facts=facts))
     assert (
         "must have between 16 and 6,192" in page.post("/settings/", {**VALUES, "max_tokens": "6193"}).content.decode()
     )
     assert page.post("/settings/", {**VALUES, "max_tokens": "6192"}).status_code == 302
     facts.max_model_len = 1024
-    assert generation.longest_answer_tokens() == settings.DEFAULT_MAX_TOKENS
+    assert limits.longest_answer_tokens() == settings.DEFAULT_MAX_TOKENS
 
 
 def test_instructions_leave_half_of_the_context_to_the_talk(page: Client, ann: User, settings: Settings) -> None:

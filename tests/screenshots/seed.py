@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from chat.models import Conversation, Feedback, Message, Preferences, Preset, Role, Status, TokenIdsField
 from inference import harmony
+from inference.messages import Effort
 from tests.screenshots.talks import INSTRUCTIONS, MODEL, PRESETS, TALKS, TOKENS_PER_SECOND, Exchange, Talk
 from tests.scripted_server import reply
 
@@ -64,7 +65,7 @@ def _save_exchange(conversation: Conversation, exchange: Exchange, prompt_ids: t
         text=exchange.answer,
         thinking=exchange.thinking,
         error=exchange.error,
-        effort=harmony.Effort.LOW.value,
+        effort=Effort.LOW.value,
         model=MODEL,
         created_at=at,
         saved_at=at,

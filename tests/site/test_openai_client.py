@@ -72,7 +72,7 @@ async def test_a_structured_answer_is_json_by_its_schema(client: AsyncOpenAI) ->
             model=MODEL,
             messages=HI,
             max_tokens=400,
-            reasoning_effort=effort,  # type: ignore[arg-type]
+            reasoning_effort=effort,
             response_format={
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "schema": schema, "strict": True},
