@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chat import conversation_settings, feedback, history, preferences, views
+from chat import api_keys, conversation_settings, feedback, history, preferences, views
 from chat.context import views as context_views
 from chat.search import views as search_views
 from chat.transfer import views as transfer_views
@@ -34,6 +34,8 @@ urlpatterns = [
     path("import/", transfer_views.import_file, name="import"),
     path("c/<uuid:pk>/settings/", conversation_settings.conversation_settings, name="conversation-settings"),
     path("settings/", preferences.preferences, name="settings"),
+    path("settings/api-keys/", api_keys.api_keys, name="api-keys"),
+    path("settings/api-keys/<int:pk>/revoke/", api_keys.revoke, name="settings-api-key-revoke"),
     path("settings/theme/", preferences.theme, name="settings-theme"),
     path("settings/presets/", preferences.preset, name="settings-preset-new"),
     path("settings/presets/<int:pk>/", preferences.preset, name="settings-preset"),

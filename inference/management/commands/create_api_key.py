@@ -35,7 +35,8 @@ class Command(BaseCommand):
         except ValidationError as error:  # too many of them
             raise CommandError(error.messages[0]) from error
         until = f"expires {timezone.localtime(expires_at):%Y-%m-%d %H:%M}" if expires_at else "never expires"
-        self.stderr.write(f"“{key.name}”, a key of {user.get_username()}, {until}. It is not shown again:")
+        told = f"“{key.name}”, a key of {user.get_username()}, {until}. It is not shown again:"
+        self.stderr.write(told, style_func=str)  # no error, so not in red
         self.stdout.write(secret)
 
 
