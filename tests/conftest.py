@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from inference.demo import materialise
 from inference.engine import Engine
@@ -38,6 +39,12 @@ def pytest_sessionfinish() -> None:
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Not the developer's own: neither the lock nor the log of a running site is touched."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def static_files() -> None:
+    """Pages name their static files by content; a fresh clone has none of them yet."""
+    call_command("collectstatic", interactive=False, verbosity=0)
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,16 @@ class Adder:
 """
 COLOURS = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
 MISSING = "/missing/"
-PAGES = ("/search/?q=code", "/search/?q=nothing+at+all", "/settings/", "/archived/", "/accounts/password/", MISSING)
+PAGES = (
+    "/search/?q=code",
+    "/search/?q=nothing+at+all",
+    "/settings/",
+    "/settings/api-keys/",
+    "/api/docs",
+    "/archived/",
+    "/accounts/password/",
+    MISSING,
+)
 
 Violation = Mapping[str, Sequence[Mapping[str, object]]]
 

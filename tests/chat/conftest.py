@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from channels.layers import channel_layers
 from django.contrib.auth.models import User
-from django.core.management import call_command
 from pytest_django import Settings
 
 from chat import broadcast, replies
@@ -22,9 +21,8 @@ PASSWORD = "correct-horse-7"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def static_files() -> None:
-    """Pages name their static files by content; a fresh clone has none of them yet."""
-    call_command("collectstatic", interactive=False, verbosity=0)
+def has_static_files(static_files: None) -> None:
+    """For every test of this folder."""
 
 
 @pytest.fixture(autouse=True)

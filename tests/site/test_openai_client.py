@@ -130,7 +130,7 @@ async def test_a_busy_gate_is_a_rate_limit(client: AsyncOpenAI) -> None:
     async with stream:
         await anext(aiter(stream))
         with pytest.raises(openai.RateLimitError) as busy:
-            await client.with_options(default_query={}).chat.completions.create(model=MODEL, messages=HI)
+            await client.with_options(set_default_query={}).chat.completions.create(model=MODEL, messages=HI)
         assert int(busy.value.response.headers["Retry-After"]) > 0
     # The client has left: its generation is over, and the gate is free.
     assert (await client.chat.completions.create(model=MODEL, messages=HI, max_tokens=5)).choices

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 from django.utils import timezone
 
 from inference.models import ApiKey
@@ -27,13 +28,15 @@ class Command(BaseCommand):
         parser.add_argument("--expires-in-days", metavar="N", help=f"1 to {MAX_DAYS}; without it, it never expires")
 
     def handle(self, *args: object, **options: object) -> None:
-        user = _user(str(options["user"]))
         name = _name(str(options["name"]))
         expires_at = _expiry(options["expires_in_days"])
         try:
+            user = _user(str(options["user"]))
             key, secret = ApiKey.issue(user, name, expires_at)
         except ValidationError as error:  # too many of them
             raise CommandError(error.messages[0]) from error
+        except DatabaseError as error:  # not there, or not prepared
+            raise CommandError(f"The database cannot be used ({error}). Run: manage.py migrate") from error
         until = f"expires {timezone.localtime(expires_at):%Y-%m-%d %H:%M}" if expires_at else "never expires"
         told = f"“{key.name}”, a key of {user.get_username()}, {until}. It is not shown again:"
         self.stderr.write(told, style_func=str)  # no error, so not in red

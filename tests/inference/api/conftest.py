@@ -19,6 +19,11 @@ from inference.supervisor import get_supervisor
 from tests.scripted_server import ScriptedServer
 
 
+@pytest.fixture(scope="session", autouse=True)
+def has_static_files(static_files: None) -> None:
+    """For every test of this folder."""
+
+
 @pytest.fixture
 def ann(db: None) -> User:
     return User.objects.create(username="ann")
