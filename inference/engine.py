@@ -15,6 +15,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from inference.errors import PromptError
+from inference.schema import checked_schema
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise as Text
@@ -25,6 +26,12 @@ VOCABULARY_SIZE = 201_088
 STOP_TOKEN_IDS = (200_002, 200_012)
 """`<|return|>` and `<|call|>`: what ends an assistant's action in Harmony."""
 
+NEVER_IN_JSON = tuple(token_id for token_id in range(199_998, 200_019) if token_id not in STOP_TOKEN_IDS)
+"""All other control tokens with a name: a grammar takes them for the text of their names, fit for any string."""
+
+NEVER = -100.0
+"""The least bias that vLLM knows."""
+
 FinishReason = Literal["stop", "length", "abort"]
 
 
@@ -32,6 +39,7 @@ FinishReason = Literal["stop", "length", "abort"]
 class Sampling:
     """How tokens are drawn. Values are coerced: a wrong Python type would hang vLLM for ever.
 
+    `json_schema` is the text of a JSON schema that all that is written must obey; a stop token ends it.
     Raises PromptError on values out of range.
     """
 
@@ -61,6 +69,8 @@ class Sampling:
             raise PromptError(format_lazy(_("top_p must be above 0 and at most 1, not {top_p}."), top_p=self.top_p))
         if self.seed is not None and not 0 <= self.seed < 2**63:
             raise PromptError(format_lazy(_("seed must be between 0 and 2**63 - 1, not {seed}."), seed=self.seed))
+        if self.json_schema is not None:
+            object.__setattr__(self, "json_schema", checked_schema(self.json_schema))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,7 @@ class EngineFacts:
     model: str
     max_model_len: int | None = None
     details: dict[str, str] = field(default_factory=dict)
+    takes_schema: bool = True
 
 
 class Engine(Protocol):

@@ -82,6 +82,7 @@ class ServerProcess:
             "host": "127.0.0.1",
             "port": self.port,
             "api-key": "secret",
+            "structured-outputs-config": '{"backend": "xgrammar", "disable_any_whitespace": true}',
         }
         command += [f"--{name}={value}" for name, value in options.items()]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VLLM_")}
@@ -94,7 +95,7 @@ class ServerProcess:
         }
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--skip-tokenizer-init", "--enforce-eager", "--no-enable-chunked-prefill"],
+                [*command, "--enforce-eager", "--no-enable-chunked-prefill"],
                 stdout=log,
                 stderr=log,
                 env=environment,

@@ -9,13 +9,21 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections import Counter
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inference.demo.sampling import END_TOKENS, TEMPERATURE, TOP_P
+from inference.demo.tokenizer import tokenizer_files
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 WEIGHTS = Path(__file__).parent / "weights.safetensors"
+TOKENIZER_CODE = Path(__file__).parent / "tokenizer.py"
 # Compact name → the name in the folder; their rows are repeated for each token.
 EXPANDED = {"embedding": "model.embed_tokens.weight", "head": "lm_head.weight"}
 ROW_OF_TOKEN = "{}.row_of_token"  # noqa: S105 - not a secret
@@ -47,7 +55,7 @@ def materialise(cache_folder: Path) -> Path:
 
 
 def materialised_bytes() -> int:
-    """What the model file needs on the disk, in bytes; the two configuration files add less than 4 KB."""
+    """What the model file needs on the disk, in bytes; the tokenizer and the configuration add less than 100 KB."""
     header = _header()
     tokens = header[ROW_OF_TOKEN.format("head")]["shape"][0]
     total = 0
@@ -61,7 +69,7 @@ def materialised_bytes() -> int:
 
 @cache
 def _digest() -> str:
-    return sha256(WEIGHTS.read_bytes() + _generation_config().encode()).hexdigest()[:16]
+    return sha256(WEIGHTS.read_bytes() + TOKENIZER_CODE.read_bytes() + _generation_config().encode()).hexdigest()[:16]
 
 
 def _generation_config() -> str:
@@ -90,10 +98,12 @@ def _write(folder: Path) -> None:
     with safe_open(WEIGHTS, framework="numpy") as file:
         config = file.metadata()["config"]
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    token_ids = _written_tokens(tensors[ROW_OF_TOKEN.format("head")])
     for compact, name in EXPANDED.items():
         tensors[name] = tensors.pop(compact)[tensors.pop(ROW_OF_TOKEN.format(compact))]
     (folder / "config.json").write_text(config)
-    (folder / "generation_config.json").write_text(_generation_config())
+    for name, content in {"generation_config.json": _generation_config(), **tokenizer_files(token_ids)}.items():
+        (folder / name).write_text(content, encoding="utf-8")
     header, offset = dict[str, object](__metadata__={"format": "pt"}), 0
     for name, tensor in tensors.items():
         offsets = [offset, offset + tensor.nbytes]
@@ -105,3 +115,10 @@ def _write(folder: Path) -> None:
         file.write(len(text).to_bytes(8, "little") + text)
         for tensor in tensors.values():
             file.write(tensor.tobytes())
+
+
+def _written_tokens(row_of_token: NDArray[np.uint16]) -> list[int]:
+    """The ids of those that the model learned to write: all others have one row in common."""
+    rows = row_of_token.tolist()
+    common, _number = Counter(rows).most_common(1)[0]
+    return [token_id for token_id, row in enumerate(rows) if row != common]

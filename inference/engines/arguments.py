@@ -15,7 +15,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from inference.errors import EngineFailedError
-from inference.weights import Weights
+from inference.weights import Weights, has_tokenizer
 
 CPU_FEATURES = Path("/proc/cpuinfo")
 
@@ -28,7 +28,10 @@ def engine_arguments(
     arguments: dict[str, object] = {
         "model": str(folder),
         "served_model_name": weights.model,
-        "skip_tokenizer_init": True,
+        # It is there for schemas alone; text is never made of ids in the engine.
+        "skip_tokenizer_init": not has_tokenizer(folder),
+        # Without a second choice for what this one does not know: `inference.schema` knows what it does.
+        "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
         "enable_prefix_caching": True,
     }
     if is_cpu:

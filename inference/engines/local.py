@@ -20,6 +20,8 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from inference.engine import (
+    NEVER,
+    NEVER_IN_JSON,
     STOP_TOKEN_IDS,
     EngineFacts,
     FinishReason,
@@ -68,6 +70,7 @@ class LocalEngine:
         self._log = VllmLog(cache_folder / "engine.log")
         self._engine: AsyncLLM | None = None
         self._max_model_len = max_model_len
+        self._takes_schema = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = threading.Lock()
         self._running: dict[str, bool] = {}
@@ -126,7 +129,8 @@ class LocalEngine:
 
         self._max_model_len = int(engine.model_config.max_model_len)
         details = {"vLLM": str(__version__), "device": str(current_platform.get_device_name())}
-        return EngineFacts(self._weights.model, self._max_model_len, details)
+        self._takes_schema = not engine.model_config.skip_tokenizer_init
+        return EngineFacts(self._weights.model, self._max_model_len, details, self._takes_schema)
 
     def is_healthy(self) -> bool:
         engine, loop = self._engine, self._loop
@@ -171,6 +175,8 @@ class LocalEngine:
                     limit=grouped(self._max_model_len),
                 )
             )
+        if sampling.json_schema is not None and not self._takes_schema:
+            raise PromptError("This model has no tokenizer.json, which an answer with a JSON schema needs.")
         self._running[request_id] = False
         try:
             async with aclosing(self._stream(engine, ids, sampling, request_id)) as stream:
@@ -191,13 +197,15 @@ class LocalEngine:
             async with aclosing(outputs):
                 async for output in outputs:
                     completion = output.outputs[0]
+                    if completion.finish_reason == "error" and sampling.json_schema is not None:
+                        raise PromptError("The engine can make no grammar of this JSON schema, or none to keep to.")
                     reason = self._finish_reason(completion.finish_reason, request_id)
                     yield Tokens(tuple(completion.token_ids), reason)
         except VLLMClientError as error:  # the caller: a prompt or a value that vLLM refuses
             raise PromptError(format_lazy(_("The engine refused the prompt: {error}"), error=error)) from error
         except EngineDeadError as error:  # the engine's process is gone
             raise EngineDiedError(DIED) from error
-        except EngineDiedError:
+        except (EngineDiedError, PromptError):
             raise
         except Exception as error:  # vLLM failed in this request, or in a way we do not know
             logger.exception("Request %s failed in the engine.", request_id)
@@ -232,8 +240,9 @@ class LocalEngine:
 
 def _sampling_params(sampling: Sampling) -> SamplingParams:
     from vllm import SamplingParams
-    from vllm.sampling_params import RequestOutputKind
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
+    schema = sampling.json_schema
     return SamplingParams(
         max_tokens=sampling.max_tokens,
         temperature=sampling.temperature,
@@ -242,6 +251,8 @@ def _sampling_params(sampling: Sampling) -> SamplingParams:
         detokenize=False,
         stop_token_ids=list(STOP_TOKEN_IDS),
         output_kind=RequestOutputKind.DELTA,
+        structured_outputs=None if schema is None else StructuredOutputsParams(json=schema),
+        logit_bias=None if schema is None else dict.fromkeys(NEVER_IN_JSON, NEVER),
     )
 
 

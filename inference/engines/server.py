@@ -13,6 +13,8 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from inference.engine import (
+    NEVER,
+    NEVER_IN_JSON,
     STOP_TOKEN_IDS,
     EngineFacts,
     Progress,
@@ -155,7 +157,12 @@ class ServerEngine:
             "return_token_ids": True,
             "stream": True,
         }
-        return body if sampling.seed is None else {**body, "seed": sampling.seed}
+        if sampling.seed is not None:
+            body["seed"] = sampling.seed
+        if sampling.json_schema is not None:
+            body["structured_outputs"] = {"json": sampling.json_schema}
+            body["logit_bias"] = dict.fromkeys(map(str, NEVER_IN_JSON), NEVER)
+        return body
 
     async def _stream(
         self, client: httpx.AsyncClient, body: dict[str, object], request: PendingRequest

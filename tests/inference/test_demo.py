@@ -19,6 +19,8 @@ from uuid import uuid4
 import numpy
 import pytest
 from safetensors import safe_open
+from tokenizers import Tokenizer
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from inference.demo import folder as demo_folder
 from inference.demo import materialise, materialised_bytes
@@ -28,10 +30,11 @@ from inference.demo.training.exchange import EFFORTS, Effort
 from inference.demo.training.facts import FACTS
 from inference.demo.training.rendering import encode_all, past_turn, system, user
 from inference.demo.training.scoring import Reply, Turn, parse
-from inference.engine import VOCABULARY_SIZE, Engine, Sampling
-from inference.vocabulary import encoding
+from inference.engine import STOP_TOKEN_IDS, VOCABULARY_SIZE, Engine, Sampling
+from inference.vocabulary import encoding, token_bytes
 
 MEGABYTE = 1_000_000
+BYTES = {character: byte for byte, character in bytes_to_unicode().items()}
 
 
 def test_compact_file_is_small() -> None:
@@ -47,7 +50,8 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_materialise_makes_a_complete_folder_once(tmp_path: Path) -> None:
     folder = materialise(tmp_path / "cache")
     written = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert sorted(written) == ["config.json", "generation_config.json", "model.safetensors"]
+    files = ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    assert sorted(written) == files
     assert materialise(tmp_path / "cache") == folder
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == written
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [folder.name]
@@ -55,7 +59,7 @@ def test_materialise_makes_a_complete_folder_once(tmp_path: Path) -> None:
 
 def test_materialised_bytes_is_what_the_folder_takes(tmp_path: Path) -> None:
     total = sum(path.stat().st_size for path in materialise(tmp_path).iterdir())
-    assert materialised_bytes() < total < materialised_bytes() + 16_000
+    assert materialised_bytes() < total < materialised_bytes() + 100_000
 
 
 def test_folder_name_changes_with_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +70,18 @@ def test_folder_name_changes_with_the_weights(tmp_path: Path, monkeypatch: pytes
     demo_folder._digest.cache_clear()
     try:
         assert f"localai-demo-{demo_folder._digest()}" != first.name
+    finally:
+        demo_folder._digest.cache_clear()
+
+
+def test_folder_name_changes_with_the_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = demo_folder._digest()
+    other = tmp_path / "tokenizer.py"
+    other.write_bytes(demo_folder.TOKENIZER_CODE.read_bytes() + b"#")
+    monkeypatch.setattr(demo_folder, "TOKENIZER_CODE", other)
+    demo_folder._digest.cache_clear()
+    try:
+        assert demo_folder._digest() != first
     finally:
         demo_folder._digest.cache_clear()
 
@@ -109,6 +125,17 @@ def test_weights_are_finite_and_fit_the_config(model_folder: Path) -> None:
             assert bool(numpy.isfinite(tensor.float().numpy()).all())
         gate_up = file.get_slice("model.layers.0.mlp.experts.gate_up_proj").get_shape()
     assert gate_up == [config["num_local_experts"], config["hidden_size"], 2 * config["intermediate_size"]]
+
+
+def test_tokenizer_knows_the_bytes_of_what_the_model_writes(model_folder: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(model_folder / "tokenizer.json"))
+    ids = set(tokenizer.get_vocab().values())
+    answer = encoding().encode("What I can: tables, `code`, and 20 × 3 = 60.\n")
+    assert {*range(256), *answer, 200_002, 200_012} <= ids
+    assert {tokenizer.id_to_token(token_id) for token_id in STOP_TOKEN_IDS} == {"<|return|>", "<|call|>"}
+    for token_id in (each for each in ids if each < 199_998):
+        spelled = tokenizer.id_to_token(token_id) or ""
+        assert bytes(BYTES[character] for character in spelled) == token_bytes(token_id)
 
 
 @pytest.mark.parametrize("name", FACTS)

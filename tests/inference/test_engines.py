@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import signal
 import time
+from collections.abc import AsyncIterator
 from contextlib import aclosing
+from types import SimpleNamespace
 from uuid import uuid4
 
 import psutil
 import pytest
 
 from inference.engine import STOP_TOKEN_IDS, VOCABULARY_SIZE, Engine, Sampling, Tokens
-from inference.errors import EngineDiedError, EngineError, EngineFailedError, EngineNotReadyError, PromptError
+from inference.errors import (
+    EngineDiedError,
+    EngineError,
+    EngineFailedError,
+    EngineNotReadyError,
+    InferenceError,
+    PromptError,
+)
+from inference.vocabulary import encoding
 from tests.engine_processes import MAX_MODEL_LEN, LocalProcess, ServerProcess
 
 PROMPT = [200006, 1428, 200008, 13225, 200007, 200006, 173781]
@@ -171,6 +183,92 @@ async def test_wrong_sampling_values_never_reach_the_engine(engine: Engine, valu
         Sampling(max_tokens=value)  # type: ignore[arg-type]
     floating = Sampling(max_tokens=5.0, temperature=2, seed=1.0)  # type: ignore[arg-type]
     assert len(ids_of(await asyncio.wait_for(collect(engine, floating), 10))) == 5
+
+
+COLOURS = {
+    "type": "object",
+    "properties": {
+        "colours": {"type": "array", "items": {"enum": ["red", "grün", 'a "b"']}, "minItems": 1, "maxItems": 3},
+        "count": {"type": "integer", "minimum": -20, "maximum": 300},
+        "is_new": {"type": "boolean"},
+    },
+    "required": ["colours", "count", "is_new"],
+    "additionalProperties": False,
+}
+ENDLESS_LIST = json.dumps({"type": "array", "items": {"type": "boolean"}, "minItems": 10_000})
+
+
+async def test_a_schema_is_obeyed_and_ends_with_a_stop_token(engine: Engine) -> None:
+    prompts = [[200006, 1428, 200008, *encoding().encode(text), *PROMPT[-3:]] for text in ("Hello", "Show a table")]
+    schema = json.dumps(COLOURS)
+    samplings = [Sampling(400, temperature, seed=3, json_schema=schema) for temperature in (0, 1, 2)]
+    answers = await asyncio.gather(*(collect(engine, each, prompt) for prompt in prompts for each in samplings))
+    for answer in answers:
+        *written, last = ids_of(answer)
+        assert (answer[-1].finish_reason, last in STOP_TOKEN_IDS) == ("stop", True)
+        value = json.loads(encoding().decode(written))
+        assert list(value) == ["colours", "count", "is_new"]
+        assert 1 <= len(value["colours"]) <= 3
+        assert set(value["colours"]) <= {"red", "grün", 'a "b"'}
+        assert type(value["count"]) is int
+        assert -20 <= value["count"] <= 300
+        assert type(value["is_new"]) is bool
+
+
+async def test_no_string_holds_a_control_token(engine: Engine) -> None:
+    answer = await collect(engine, Sampling(150, 2.0, seed=5, json_schema='{"type": "string"}'))
+    assert max(ids_of(answer)[:-1]) < 199_998
+
+
+async def test_a_schema_and_its_lack_go_side_by_side(engine: Engine) -> None:
+    alone = await collect(engine, Sampling(40, temperature=0))
+    free, held = await asyncio.gather(
+        collect(engine, Sampling(40, temperature=0)),
+        collect(engine, Sampling(40, temperature=0, json_schema=ENDLESS_LIST)),
+    )
+    assert ids_of(free) == ids_of(alone)
+    assert held[-1].finish_reason == "length"
+    assert re.fullmatch(r"\[\s*((true|false),\s*)+\w*", encoding().decode(ids_of(held)))
+
+
+async def test_abort_ends_a_stream_that_obeys_a_schema(process: Process) -> None:
+    request_id = str(uuid4())
+    steps: list[Tokens] = []
+    async for tokens in process.engine.generate(PROMPT, Sampling(3000, json_schema=ENDLESS_LIST), request_id):
+        steps.append(tokens)
+        if len(steps) == 3:
+            await process.engine.abort(request_id)
+    assert steps[-1].finish_reason == "abort"
+    await wait_for_running(process, 0, seconds=1)
+
+
+async def test_a_schema_that_the_engine_refuses_harms_nobody(engine: Engine) -> None:
+    impossible = {"type": "array", "prefixItems": [{"type": "null"}], "items": False, "minItems": 3}
+    free = asyncio.create_task(collect(engine, Sampling(400, temperature=0)))
+    with pytest.raises(PromptError, match="minItems"):
+        await asyncio.wait_for(collect(engine, Sampling(5, json_schema=json.dumps(impossible))), 5)
+    assert (await free)[-1].finish_reason == "stop"
+
+
+async def test_a_model_without_tokenizer_takes_no_schema(
+    local_process: LocalProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_process.engine, "_takes_schema", False)
+    with pytest.raises(PromptError, match="tokenizer"):
+        await collect(local_process.engine, Sampling(5, json_schema="{}"))
+    assert ids_of(await collect(local_process.engine, Sampling(5)))
+
+
+@pytest.mark.parametrize(("schema", "expected"), [("{}", PromptError), (None, EngineDiedError)])
+async def test_a_grammar_that_cannot_be_made_is_no_death_of_the_engine(
+    local_process: LocalProcess, monkeypatch: pytest.MonkeyPatch, schema: str | None, expected: type[InferenceError]
+) -> None:
+    async def failing(*_: object) -> AsyncIterator[SimpleNamespace]:
+        yield SimpleNamespace(outputs=[SimpleNamespace(token_ids=[], finish_reason="error")])
+
+    monkeypatch.setattr(local_process.engine._engine, "generate", failing)
+    with pytest.raises(expected):
+        await collect(local_process.engine, Sampling(5, json_schema=schema))
 
 
 async def test_death_in_the_middle_is_told_at_once_and_a_restart_heals(process: Process) -> None:

@@ -15,10 +15,12 @@ import psutil
 import pytest
 
 from inference.engine import Progress, Sampling
+from inference.engines.arguments import engine_arguments
 from inference.engines.local import LocalEngine
 from inference.engines.lock import EngineLock
 from inference.engines.vllm_log import VARIABLE, VllmLog
 from inference.errors import EngineFailedError, EngineNotReadyError
+from inference.weights import Weights
 
 HOLDER = """
 import sys
@@ -155,6 +157,17 @@ async def test_an_engine_that_was_not_started_says_so(tmp_path: Path) -> None:
     await engine.abort("1")
     engine.stop()
     assert not engine.is_healthy()
+
+
+# Schemas
+
+
+@pytest.mark.parametrize("has_tokenizer", [False, True])
+def test_the_tokenizer_is_loaded_where_there_is_one(tmp_path: Path, has_tokenizer: bool) -> None:
+    if has_tokenizer:
+        (tmp_path / "tokenizer.json").write_text("{}")
+    arguments = engine_arguments(Weights(str(tmp_path), tmp_path), tmp_path, {}, is_cpu=False)
+    assert arguments["skip_tokenizer_init"] is not has_tokenizer
 
 
 # vLLM's log

@@ -196,6 +196,20 @@ async def test_the_request_asks_for_ids_and_fits_the_model(server: ReplayServer,
     assert "seed" not in server.requests[1]
 
 
+async def test_a_schema_is_sent_with_the_control_tokens_that_no_string_may_hold(
+    server: ReplayServer, engine: ServerEngine
+) -> None:
+    server.chunks = [HEAD, event([7], "stop")]
+    await collect(engine, Sampling(10, json_schema='{ "type": "integer" }'))
+    (request,) = server.requests
+    assert request["structured_outputs"] == {"json": '{"type": "integer"}'}
+    bias = request["logit_bias"]
+    assert isinstance(bias, dict)
+    assert {"199999", "200005", "200006", "200007", "200008"} <= bias.keys()
+    assert not bias.keys() & set(map(str, STOP_TOKEN_IDS))
+    assert set(bias.values()) == {-100}
+
+
 async def test_the_key_is_sent_and_no_proxy_is_asked(server: ReplayServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
