@@ -7,8 +7,8 @@ VENV ?= .venv
 
 python := $(VENV)/bin/python
 install := $(python) -m localai_site.requirements
-# What the tests need beside Python: a browser, a real Redis, a real PostgreSQL and GNU gettext (command:Debian package).
-programs := chromium:chromium redis-server:redis-server pg_ctlcluster:postgresql msgfmt:gettext
+# What the tests need beside Python: a browser, a real Redis, a real PostgreSQL, GNU gettext and curl (command:Debian package).
+programs := chromium:chromium redis-server:redis-server pg_ctlcluster:postgresql msgfmt:gettext curl:curl
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1

@@ -13,6 +13,7 @@ from inference.gate import get_gate
 from inference.harmony import RenderedPrompt, render
 from inference.limits import context_tokens
 from inference.request import Continuation, Request
+from inference.schema import checked_schema
 from inference.supervisor import get_supervisor
 
 SHORTEST_CONTINUATION_TOKENS = 16
@@ -38,6 +39,16 @@ async def enter(stack: AsyncExitStack, wait_seconds: float) -> None:
                 await asyncio.sleep(LOOK_AGAIN_SECONDS)
     except TimeoutError as error:  # nobody left in time
         raise BusyError from error
+
+
+def check_schemas(request: Request) -> None:
+    """Raise PromptError now for a schema that cannot be held to, and not when the text opens that must obey it."""
+    schemas = request.rules().schemas
+    facts = get_supervisor().facts
+    if schemas and facts and not facts.takes_schema:
+        raise PromptError("This model has no tokenizer.json, which a JSON schema needs; leave the schema out.")
+    for schema in schemas:
+        checked_schema(schema)
 
 
 def rendered(request: Request) -> RenderedPrompt:

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from inference.admission import check_room, enter, rendered
+from inference.admission import check_room, check_schemas, enter, rendered
 from inference.engine import Engine, FinishReason, Sampling, Tokens
 from inference.errors import EngineDiedError, EngineError, EngineHungError, EngineNotReadyError, InferenceError
 from inference.harmony import RenderedPrompt
@@ -241,6 +241,8 @@ async def admit(
     EngineFailedError, BusyError, PromptError; then nothing has begun.
     """
     engine = get_supervisor().engine
+    if isinstance(request, Request):
+        check_schemas(request)
     async with AsyncExitStack() as stack:
         await enter(stack, wait_seconds)
         if wait_seconds:

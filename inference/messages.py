@@ -63,6 +63,10 @@ class Tool:
     parameters: Mapping[str, object] | None = None
     is_strict: bool = False
 
+    @property
+    def schema(self) -> str:
+        return json.dumps({"type": "object"} if self.parameters is None else dict(self.parameters))
+
 
 def steps_ids(steps: Sequence[Step]) -> tuple[int, ...]:
     return tuple(token_id for step in steps for token_id in _step_ids(step))

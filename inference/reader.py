@@ -25,6 +25,7 @@ class Reader:
         self.schema: str | None = None
         self.is_schema_due = False
         self._rules = rules
+        self._schemas = rules.schemas
         self._stops = StopStrings(rules.stop)
 
     @property
@@ -33,7 +34,7 @@ class Reader:
 
     def read(self, token_ids: Iterable[int]) -> list[Delta]:
         """Go on with these; those behind the opening of a text that must obey a schema are not taken."""
-        if not self._rules.has_schema or self.schema is not None:
+        if not self._schemas or self.schema is not None:
             taken = list(token_ids)
             self.token_ids += taken
             return self._shown(self.parser.feed(taken))

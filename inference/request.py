@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -42,16 +41,17 @@ class Rules:
         return frozenset(tool.name for tool in self.tools)
 
     @property
-    def has_schema(self) -> bool:
-        return self.json_schema is not None or any(tool.is_strict for tool in self.tools)
+    def schemas(self) -> list[str]:
+        """All that a text may have to obey."""
+        strict = [tool.schema for tool in self.tools if tool.is_strict]
+        return strict if self.json_schema is None else [self.json_schema, *strict]
 
     def schema_of(self, parser: Parser) -> str | None:
         """The schema that the text which opens now must obey."""
         if parser.is_answer_open:
             return self.json_schema
         called = parser.open_call
-        schemas = (json.dumps(tool.parameters or {}) for tool in self.tools if tool.is_strict and tool.name == called)
-        return next(schemas, None)
+        return next((tool.schema for tool in self.tools if tool.is_strict and tool.name == called), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from inference.api.docs import docs
 from inference.api.endpoint import unknown_address
 from inference.api.generate import generate
 from inference.api.openapi import openapi
-from inference.api.responses import responses, stored_response
+from inference.api.responses.views import responses, stored_response
 
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),

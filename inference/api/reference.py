@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from inference.api import answers, responses_answers
-from inference.api.responses_schemas import ResponseBody
+from inference.api import answers
+from inference.api.responses import answers as responses_answers
+from inference.api.responses.schemas import ResponseBody
 from inference.api.schemas import ChatCompletionBody, GenerateBody
 from inference.api.streams import NDJSON, SSE
 

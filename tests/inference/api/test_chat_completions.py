@@ -13,6 +13,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from inference.gate import get_gate
 from inference.harmony import visible_prompt
 from inference.models import UsageRecord
+from inference.supervisor import get_supervisor
 from tests.inference.api.conftest import Api, events_of, text_of
 from tests.scripted_server import ScriptedServer, harmony, reply
 
@@ -217,6 +218,41 @@ async def test_a_stop_string_ends_the_answer_and_the_engine(
     async with asyncio.timeout(5):
         while not scripted.dropped:
             await asyncio.sleep(0.01)
+
+
+UNHELD = {"type": "object", "properties": {"a": {"type": "string", "maxLength": 3}}}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "a", "schema": UNHELD}}
+STRICT = {"type": "function", "function": {"name": "f", "parameters": UNHELD, "strict": True}}
+
+
+@pytest.mark.parametrize("more", [{"response_format": FORMAT}, {"tools": [STRICT]}], ids=["format", "strict tool"])
+async def test_a_schema_that_cannot_be_held_to_is_refused_before_anything_runs(
+    scripted: ScriptedServer, api: Api, more: dict[str, object]
+) -> None:
+    error = await refusal_of(api, {"messages": HI, "stream": True, **more})
+    assert "maxLength" in str(error["message"])
+    assert scripted.requests == []
+
+
+async def test_an_engine_without_a_tokenizer_takes_no_schema(scripted: ScriptedServer, api: Api) -> None:
+    facts = get_supervisor().facts
+    assert facts
+    facts.takes_schema = False
+    error = await refusal_of(api, {"messages": HI, "response_format": {"type": "json_object"}})
+    assert "tokenizer.json" in str(error["message"])
+
+
+async def test_a_schema_holds_from_where_the_answer_opens(scripted: ScriptedServer, api: Api) -> None:
+    scripted.enqueue(reply("I think.", "No JSON at all."))
+    scripted.enqueue(harmony('{"a": 1}<|return|>'))
+    body = {"messages": HI, "response_format": {"type": "json_object"}, "max_tokens": 50}
+    completion = await completion_of(api, body)
+    assert completion.choices[0].message.content == '{"a": 1}'
+    first, second = scripted.requests
+    opened = harmony("<|channel|>analysis<|message|>I think.<|end|><|start|>assistant<|channel|>final<|message|>")
+    assert second["prompt"] == [*first["prompt"], *opened]  # type: ignore[misc]
+    assert (first["max_tokens"], second["max_tokens"]) == (50, 50 - len(opened))
+    assert ("structured_outputs" in first, "structured_outputs" in second) == (False, True)
 
 
 async def test_what_only_looks_like_a_stop_string_is_shown(scripted: ScriptedServer, api: Api) -> None:

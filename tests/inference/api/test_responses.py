@@ -20,8 +20,9 @@ from openai.types.responses import Response, ResponseCompletedEvent, ResponseStr
 from pydantic import BaseModel, TypeAdapter
 
 from inference import generation
-from inference.api import responses_store, thoughts
-from inference.api.responses_output import Output
+from inference.api import thoughts
+from inference.api.responses import store
+from inference.api.responses.output import Output
 from inference.gate import get_gate
 from inference.harmony import visible_prompt
 from inference.models import StoredResponse, UsageRecord
@@ -317,13 +318,13 @@ async def test_the_store_refuses_other_methods_and_parameters(api: Api) -> None:
 async def test_only_the_newest_are_kept_and_none_for_long(
     scripted: ScriptedServer, api: Api, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert responses_store.MOST == 100
-    monkeypatch.setattr(responses_store, "MOST", 2)
+    assert store.MOST == 100
+    monkeypatch.setattr(store, "MOST", 2)
     others = await response_of(await asyncio.to_thread(Api, bob), input="Hi")
     first, second, third = [await response_of(api, input="Hi") for _ in range(3)]
     assert {row.pk async for row in StoredResponse.objects.all()} == {others.id, second.id, third.id}
     assert (await api.get(f"{URL}/{first.id}")).status_code == 404
-    monkeypatch.setattr(responses_store, "MOST", 100)
+    monkeypatch.setattr(store, "MOST", 100)
     await StoredResponse.objects.filter(pk=third.id).aupdate(created_at=timezone.now() - timedelta(days=30, minutes=1))
     assert (await api.get(f"{URL}/{third.id}")).status_code == 404
     newest = await response_of(api, input="Hi")
@@ -344,7 +345,7 @@ async def test_a_store_that_fails_is_told(
     def broken(*_args: object) -> None:
         raise DatabaseError("The disk is full.")
 
-    monkeypatch.setattr(responses_store, "_keep", broken)
+    monkeypatch.setattr(store, "_keep", broken)
     assert (await refusal_of(api, {"input": "Hi"}, 500))["code"] == "not_stored"
     *_, error, failed = await events_of(await api.post(URL, {"input": "Hi", "stream": True}))
     assert (error["type"], error["code"], failed["type"]) == ("error", "not_stored", "response.failed")
@@ -352,7 +353,7 @@ async def test_a_store_that_fails_is_told(
 
 
 def test_what_postgresql_does_not_take_is_replaced() -> None:
-    assert responses_store._storable({"a": ["x\0\0y", r"\u0000", "\\\0"]}) == {"a": ["x��y", r"\u0000", "\\�"]}
+    assert store._storable({"a": ["x\0\0y", r"\u0000", "\\\0"]}) == {"a": ["x��y", r"\u0000", "\\�"]}
 
 
 def turns(count: int) -> list[dict[str, str]]:

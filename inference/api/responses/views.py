@@ -10,15 +10,16 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 
 from inference.admission import rendered
-from inference.api import responses_store, thoughts
+from inference.api import thoughts
 from inference.api.answering import answering, failure_of, is_cut_off
 from inference.api.auth import Credentials
 from inference.api.endpoint import check_model, endpoint, parsed, wait_seconds
 from inference.api.errors import ApiError
-from inference.api.responses_conversation import Conversation, request_of
-from inference.api.responses_object import begun, ended, failed
-from inference.api.responses_output import Event, Fields, Output
-from inference.api.responses_schemas import ITEMS, ReasoningItem, ResponseBody
+from inference.api.responses import store
+from inference.api.responses.conversation import Conversation, request_of
+from inference.api.responses.output import Event, Fields, Output
+from inference.api.responses.response import begun, ended, failed
+from inference.api.responses.schemas import ITEMS, ReasoningItem, ResponseBody
 from inference.api.streams import SSE, sse, streamed
 from inference.errors import PromptTooLongError
 from inference.generation import Generation
@@ -34,7 +35,7 @@ Answering = AsyncGenerator[tuple[Generation, list[Delta]], None]
 async def responses(request: HttpRequest, credentials: Credentials) -> HttpResponseBase:
     body = parsed(request, ResponseBody)
     model = check_model(body.model)
-    before = await responses_store.items_before(credentials.user, body.previous_response_id)
+    before = await store.items_before(credentials.user, body.previous_response_id)
     conversation = Conversation([*before, *body.items], len(before), credentials.user.pk)
     asked = request_of(body, conversation)
     response = Response(begun(body, asked, model), conversation if body.is_stored else None, credentials.user.pk)
@@ -53,9 +54,9 @@ async def stored_response(request: HttpRequest, credentials: Credentials, respon
     for name in request.GET.keys() - {"wait"}:
         raise ApiError(400, f"Unknown or unsupported parameter: {name!r}.", code="unsupported_parameter", param=name)
     if request.method == "DELETE":
-        await responses_store.delete(credentials.user, response_id)
+        await store.delete(credentials.user, response_id)
         return JsonResponse({"id": response_id, "object": "response", "deleted": True})
-    return JsonResponse((await responses_store.stored(credentials.user, response_id)).body)
+    return JsonResponse((await store.stored(credentials.user, response_id)).body)
 
 
 def _check_room(asked: Request, body: ResponseBody) -> None:
@@ -130,7 +131,7 @@ class Response:
             return
         items = [*self._conversation.worth_keeping(dropped_turns), *written]
         try:
-            await responses_store.keep(self._user_id, self._object, items)
+            await store.keep(self._user_id, self._object, items)
         except ApiError as error:
             self._error = error
 

@@ -14,8 +14,8 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from inference.api.errors import SERVER, ApiError, NotFoundError
-from inference.api.responses_output import Fields
-from inference.api.responses_schemas import ITEMS, AnyItem
+from inference.api.responses.output import Fields
+from inference.api.responses.schemas import ITEMS, AnyItem
 from inference.models import StoredResponse
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from inference.api import thoughts
 from inference.api.conversion import ANY_OBJECT, effort_of
 from inference.api.errors import ApiError
-from inference.api.responses_schemas import (
+from inference.api.responses.schemas import (
     AnyItem,
     FunctionCallItem,
     FunctionCallOutputItem,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from inference.api.responses_schemas import Status
+from inference.api.responses.schemas import Status
 from inference.parser import Channel, Delta
 
 Event = dict[str, object]

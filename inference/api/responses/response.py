@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from inference.api.errors import ApiError
-from inference.api.responses_output import Fields, new_id
-from inference.api.responses_schemas import ResponseBody
+from inference.api.responses.output import Fields, new_id
+from inference.api.responses.schemas import ResponseBody
 from inference.generation import Generation
 from inference.request import Request
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Discriminator, Field
 
 from inference.api.answers import Shape
-from inference.api.responses_schemas import Reasoning, ReasoningText, ResponseTool, Status, TextConfig
+from inference.api.responses.schemas import Reasoning, ReasoningText, ResponseTool, Status, TextConfig
 
 
 class OutputReasoning(Shape):

@@ -137,7 +137,7 @@ class ResponseBody(Body):
     model: str | None = Field(None, description="The served model, see /v1/models; another one is a 404.")
     instructions: str | None = Field(None, description="How the model should answer; for this response alone.")
     previous_response_id: str | None = Field(None, description="The stored response that this one goes on from.")
-    store: bool | None = Field(None, description="Keep the response, to read it later or go on from it. true.")
+    store: bool | None = Field(None, description="Keep the response, to read it later or go on from it.")
     stream: bool | None = None
     stream_options: ResponseStreamOptions | None = None
     reasoning: Reasoning | None = None
@@ -162,7 +162,7 @@ class ResponseBody(Body):
     service_tier: Literal["auto", "default"] | None = None
 
     background: No = None
-    top_logprobs: Literal[0] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=0)] | None = None
     max_tool_calls: None = None
     conversation: None = None
     prompt: None = None
