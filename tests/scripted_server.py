@@ -100,8 +100,11 @@ class ScriptedServer:
                 await asyncio.sleep(0)
 
         async def close() -> None:
-            self._server.close()
+            # First nobody more is let in: a server that is closed cannot open what it has just accepted.
+            for listening in self._server.sockets:
+                self._loop.remove_reader(listening.fileno())
             await turns()
+            self._server.close()
             while others := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
                 for task in others:
                     task.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 
 import pytest
 from django.contrib.auth.models import User
@@ -209,7 +210,8 @@ async def test_without_tools_a_call_is_only_a_thought(scripted: ScriptedServer, 
 async def test_a_stop_string_ends_the_answer_and_the_engine(
     scripted: ScriptedServer, api: Api, stop: str | list[str]
 ) -> None:
-    scripted.enqueue(reply("I think STOP.", "One ST" + "OP two " + "three " * 500), seconds_per_token=0.002)
+    written = reply("I think STOP.", "One ST" + "OP two ")[:-1]
+    scripted.enqueue([*written, *harmony("three " * 500)], hold=threading.Event(), hold_at=len(written))
     response = await api.post(URL, {"messages": HI, "stop": stop, "stream": True})
     deltas = [event["choices"][0] for event in await events_of(response)]  # type: ignore[index]
     assert "".join(choice["delta"].get("content", "") for choice in deltas) == "One "
