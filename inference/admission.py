@@ -59,6 +59,7 @@ def rendered(request: Request) -> RenderedPrompt:
         effort=request.effort,
         instructions=request.instructions,
         tools=request.tools,
+        response_format=request.response_format,
         today=request.today,
         max_tokens=context_tokens(),
     )

@@ -64,6 +64,7 @@ def render(
     effort: Effort = Effort.LOW,
     instructions: str = "",
     tools: Sequence[Tool] = (),
+    response_format: str = "",
     today: date,
     max_tokens: int,
 ) -> RenderedPrompt:
@@ -82,6 +83,7 @@ def render(
         effort=effort,
         instructions=instructions,
         tools=tools,
+        response_format=response_format,
         today=today,
         max_tokens=max_tokens,
     )
@@ -100,6 +102,7 @@ def plan(
     effort: Effort = Effort.LOW,
     instructions: str = "",
     tools: Sequence[Tool] = (),
+    response_format: str = "",
     today: date,
     max_tokens: int,
 ) -> Plan:
@@ -108,7 +111,7 @@ def plan(
     The history is read from its end, and no further than it fits.
     """
     frame = system_ids(effort, today, bool(tools))
-    if told := developer_text(instructions, tools):
+    if told := developer_text(instructions, tools, response_format):
         frame += message_ids(Role.DEVELOPER, told)
     newest = message_ids(Role.USER, prompt) + steps_ids(_still_needed(steps)) + assistant_start()
     turns = _newest_turns(history, max_tokens - len(frame) - len(newest))

@@ -30,6 +30,10 @@ from openai_harmony import (
 from inference.errors import PromptError
 from inference.vocabulary import MESSAGE, START, encode, encoding, pieces, without_lone_surrogates
 
+MAX_CACHED_CHARACTERS = 8_000
+"""Ids take ten times the memory of their text: what is long is encoded again."""
+MAX_TOOLS_CHARACTERS = 200_000
+
 
 class Effort(StrEnum):
     """How long the model thinks before it answers."""
@@ -72,13 +76,17 @@ def steps_ids(steps: Sequence[Step]) -> tuple[int, ...]:
     return tuple(token_id for step in steps for token_id in _step_ids(step))
 
 
-@functools.lru_cache(maxsize=256)
 def _step_ids(step: Step) -> tuple[int, ...]:
+    return _cached_step_ids(step) if len(step.text) <= MAX_CACHED_CHARACTERS else _cached_step_ids.__wrapped__(step)
+
+
+@functools.lru_cache(maxsize=256)
+def _cached_step_ids(step: Step) -> tuple[int, ...]:
     match step.kind:
         case "answer":
             return message_ids(Role.ASSISTANT, step.text)
         case "instructions":
-            return message_ids(Role.DEVELOPER, developer_text(step.text, ()))
+            return message_ids(Role.DEVELOPER, developer_text(step.text))
         case "call":
             return _framed_ids(functools.partial(_call, _recipient(step.name)), step.text)
         case "result":
@@ -104,9 +112,14 @@ def _recipient(function: str) -> str:
     return without_lone_surrogates(f"functions.{function}")
 
 
-@functools.lru_cache(maxsize=256)
 def message_ids(role: Role, text: str) -> tuple[int, ...]:
     """Of a user's, a developer's or an assistant's final message."""
+    is_short = len(text) <= MAX_CACHED_CHARACTERS
+    return _cached_message_ids(role, text) if is_short else _cached_message_ids.__wrapped__(role, text)
+
+
+@functools.lru_cache(maxsize=256)
+def _cached_message_ids(role: Role, text: str) -> tuple[int, ...]:
     if role is Role.ASSISTANT:
         return _framed_ids(functools.partial(_said, "final"), text)
     return _framed_ids(functools.partial(Message.from_role_and_content, role), text)
@@ -121,15 +134,23 @@ def _framed_ids(message: Callable[[str], Message], text: str) -> tuple[int, ...]
     return tuple(ids)
 
 
-def developer_text(instructions: str, tools: Sequence[Tool]) -> str:
+def developer_text(instructions: str, tools: Sequence[Tool] = (), response_format: str = "") -> str:
     """What the developer message says; empty where it would say nothing."""
-    parts = [f"# Instructions\n\n{instructions}"] if instructions.strip() else []
-    return "\n\n".join([*parts, described(tools)] if tools else parts)
+    told = f"# Instructions\n\n{instructions}" if instructions.strip() else ""
+    return "\n\n".join(filter(None, [told, described(tools) if tools else "", response_format]))
+
+
+def response_format_text(name: str, description: str, schema: str) -> str:
+    """How Harmony tells the model of the JSON that its answer is to be (its guide: structured output)."""
+    comment = "".join(f"// {line}\n" for line in description.splitlines())
+    return f"# Response Formats\n\n## {name}\n\n{comment}{schema}"
 
 
 def described(tools: Sequence[Tool]) -> str:
     """Return the tools as Harmony's text. Raises PromptError where one cannot be described."""
     try:
+        if sum(len(tool.description) + len(tool.schema) for tool in tools) > MAX_TOOLS_CHARACTERS:
+            raise ValueError(f"with the others it has more than {MAX_TOOLS_CHARACTERS:,} characters")
         content = DeveloperContent.new().with_function_tools([_description(tool) for tool in tools])
         rendered = encoding().render(Message.from_role_and_content(Role.DEVELOPER, content))
     except (ValueError, TypeError, RecursionError, HarmonyError) as error:  # the request: too deep, or no JSON

@@ -41,7 +41,7 @@ class Reader:
         deltas: list[Delta] = []
         for token_id in token_ids:
             self.token_ids.append(token_id)
-            deltas += self.parser.feed([token_id])
+            deltas += map(self._before_schema, self.parser.feed([token_id]))
             self.schema = self._rules.schema_of(self.parser)
             if self.schema is not None:
                 self.is_schema_due = True
@@ -50,7 +50,10 @@ class Reader:
 
     def finish(self) -> list[Delta]:
         """Return what was held back; the answer is over."""
-        shown = self._shown(self.parser.finish())
+        rest_of = self.parser.finish()
+        if self._rules.json_schema is not None and self.schema is None:
+            rest_of = list(map(self._before_schema, rest_of))
+        shown = self._shown(rest_of)
         rest = self._stops.rest()
         return [*shown, Delta(Channel.FINAL, rest, 0)] if rest else shown
 
@@ -67,8 +70,19 @@ class Reader:
         """Leave out what a stop string ends, and hold back what may be the beginning of one."""
         if not self._rules.stop:
             return deltas
-        shown = (
-            replace(delta, text=self._stops.feed(delta.text)) if delta.channel is Channel.FINAL else delta
-            for delta in deltas
-        )
+        shown: list[Delta] = []
+        for delta in deltas:
+            if delta.channel is Channel.FINAL:
+                delta = replace(delta, text=self._stops.feed(delta.text))
+            elif self.is_stopped:
+                break
+            elif rest := self._stops.rest():
+                shown.append(Delta(Channel.FINAL, rest, 0))
+            shown.append(delta)
         return [delta for delta in shown if delta.text or delta.channel is Channel.CALL]
+
+    def _before_schema(self, delta: Delta) -> Delta:
+        """Nothing may stand beside the text that obeys the schema: what was said before is thinking."""
+        if self._rules.json_schema is None or delta.channel is not Channel.FINAL:
+            return delta
+        return replace(delta, channel=Channel.ANALYSIS)

@@ -59,7 +59,7 @@ class Request:
     """What is asked of the model. `history` is oldest first; `max_tokens` counts output tokens.
 
     `steps`: what came in the newest turn after its prompt. `stop`: texts that end the answer.
-    `json_schema`: the text of a JSON schema that the answer must obey.
+    `json_schema`: the text of a JSON schema that the answer must obey; `response_format`: how the model is told of it.
     """
 
     prompt: str
@@ -71,6 +71,7 @@ class Request:
     tools: tuple[Tool, ...] = ()
     stop: tuple[str, ...] = ()
     json_schema: str | None = None
+    response_format: str = ""
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None

@@ -13,7 +13,7 @@ from inference.api import thoughts
 from inference.api.errors import ApiError
 from inference.api.schemas import ChatCompletionBody, FunctionTool, GenerateBody, Message, ResponseFormat
 from inference.harmony import Turn
-from inference.messages import Effort, Step, Tool
+from inference.messages import Effort, Step, Tool, response_format_text
 from inference.request import Request
 
 ANY_OBJECT = '{"type": "object"}'
@@ -37,12 +37,11 @@ class Talk:
         self.turns.append(Turn(text))
 
     def add_step(self, step: Step) -> None:
-        turn = self.turns.pop() if self.turns else Turn("")
-        self.turns.append(Turn(turn.prompt, steps=(*turn.steps, step)))
+        self.add_steps([step])
 
-    def add_steps(self, kinds_and_texts: Iterable[Step]) -> None:
-        for step in kinds_and_texts:
-            self.add_step(step)
+    def add_steps(self, steps: Iterable[Step]) -> None:
+        turn = self.turns.pop() if self.turns else Turn("")
+        self.turns.append(Turn(turn.prompt, steps=(*turn.steps, *steps)))
 
     @property
     def newest(self) -> Turn:
@@ -121,6 +120,7 @@ def generate_request(body: GenerateBody, user_id: int) -> Request:
 def chat_completion_request(body: ChatCompletionBody, user_id: int) -> Request:
     talk = talk_of(body.messages, user_id)
     newest = talk.newest
+    schema, told = format_of(body.response_format)
     return Request(
         newest.prompt,
         timezone.localdate(),
@@ -130,7 +130,8 @@ def chat_completion_request(body: ChatCompletionBody, user_id: int) -> Request:
         instructions=talk.instructions,
         tools=() if body.tool_choice == "none" else tuple(map(tool_of, body.tools or [])),
         stop=body.stops,
-        json_schema=schema_of(body.response_format),
+        json_schema=schema,
+        response_format=told,
         max_tokens=body.output_tokens,
         temperature=body.temperature,
         top_p=body.top_p,
@@ -147,9 +148,12 @@ def tool_of(tool: FunctionTool) -> Tool:
     return Tool(function.name, function.description or "", function.parameters, bool(function.strict))
 
 
-def schema_of(response_format: ResponseFormat | None) -> str | None:
-    """The text of the JSON schema that the answer must obey."""
+def format_of(response_format: ResponseFormat | None) -> tuple[str | None, str]:
+    """The text of the JSON schema that the answer must obey, and how the model is told of it."""
     if response_format is None or response_format.type == "text":
-        return None
+        return None, ""
     named = response_format.json_schema
-    return ANY_OBJECT if named is None else json.dumps(named.schema_)
+    if named is None:
+        return ANY_OBJECT, response_format_text("json", "", ANY_OBJECT)
+    schema = json.dumps(named.schema_, ensure_ascii=False)
+    return schema, response_format_text(named.name, named.description or "", schema)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Coroutine
 from typing import Concatenate, ParamSpec, TypeVar
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -39,6 +40,7 @@ def endpoint(*methods: str) -> Callable[[ApiView[P]], View[P]]:
     def decorated(view: ApiView[P]) -> View[P]:
         @csrf_exempt  # authenticate() asks for the token where a browser's session is what lets it in
         async def answered(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            translation.activate("en")  # what is told here is for developers
             try:
                 if request.method not in methods:
                     raise _wrong_method(request.method, methods)
@@ -47,6 +49,8 @@ def endpoint(*methods: str) -> Callable[[ApiView[P]], View[P]]:
                 return error.response()
             except InferenceError as error:
                 return api_error(error).response()
+            except SuspiciousOperation as error:  # such as a thousand parameters in the address
+                return ApiError(400, str(error), code="invalid_value").response()
             except Exception:  # our own code
                 logger.exception("%s %s broke.", request.method, request.path)
                 message = "The server made a mistake; its log tells more."
@@ -97,7 +101,8 @@ def _clean(body: bytes) -> bytes | str:
 
 def _refusal(error: ValidationError) -> ApiError:
     """Tell of the most specific error: of the alternatives in a union it knows best what was meant."""
-    problem = max(error.errors(include_url=False), key=lambda each: len(each["loc"]))
+    problems = error.errors(include_url=False)
+    problem = max(problems, key=lambda each: (len(each["loc"]), each["type"] == "too_long"))
     param = _path(problem["loc"])
     match problem["type"]:
         case "json_invalid":
@@ -131,6 +136,8 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 def wait_seconds(request: HttpRequest) -> float:
     """How long the request is ready to wait for its turn: `?wait=`, 0 by default."""
+    for name in request.GET.keys() - {"wait"}:
+        raise ApiError(400, f"Unknown or unsupported parameter: {name!r}.", code="unsupported_parameter", param=name)
     text = request.GET.get("wait", "0")
     try:
         seconds = float(text)

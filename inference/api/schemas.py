@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 MAX_STOPS = 4
 MAX_TOOLS = 128
 MAX_METADATA = 16
+MAX_MESSAGES = 2_000
 LARGEST_INTEGER = 2**31 - 1
 
 
@@ -84,7 +85,7 @@ class Sampled(Body):
     )
     stop: (
         Annotated[str, Field(min_length=1)]
-        | Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=MAX_STOPS)]
+        | Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=MAX_STOPS, fail_fast=True)]
         | None
     ) = Field(None, description="Texts that end the answer; they are not part of it.")
 
@@ -94,12 +95,14 @@ class Sampled(Body):
 
 
 class CalledFunction(Body):
-    name: Name
+    name: Annotated[str, Field(min_length=1, max_length=512)] = Field(description="The model may have invented it.")
     arguments: str = Field(description="JSON text, as the model wrote it.")
+    parsed_arguments: object = None
 
 
 class ToolCall(Body):
     id: Annotated[str, Field(max_length=128)]
+    index: int | None = None
     type: Literal["function"] = "function"
     function: CalledFunction
 
@@ -111,13 +114,14 @@ class Message(Body):
     content: Content | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: Annotated[list[ToolCall], Field(max_length=MAX_TOOLS, fail_fast=True)] | None = None
     tool_call_id: str | None = None
     name: str | None = Field(None, description="Of the function, in a tool's message; else not supported.")
     refusal: Annotated[None, *_neutral()] = None
-    annotations: Annotated[list[object] | None, *_neutral([])] = None
+    annotations: Annotated[Annotated[list[object], Field(max_length=0)] | None, *_neutral([])] = None
     audio: Annotated[None, *_neutral()] = None
     function_call: Annotated[None, *_neutral()] = None
+    parsed: object = Field(None, description="What clients add for themselves. No effect.")
 
     @model_validator(mode="after")
     def _fits_its_role(self) -> Message:
@@ -130,6 +134,9 @@ class Message(Body):
         if self.content is None and not self.tool_calls:
             raise ValueError("content is missing")
         return self
+
+
+Messages = Annotated[list[Message], Field(max_length=MAX_MESSAGES, fail_fast=True)]
 
 
 class Function(Body):
@@ -171,7 +178,7 @@ class GenerateBody(Sampled):
     """`prompt` or `messages`, not both."""
 
     prompt: str | None = None
-    messages: list[Message] | None = Field(None, description="Oldest first, as in /v1/chat/completions.")
+    messages: Messages | None = Field(None, description="Oldest first, as in /v1/chat/completions.")
     reasoning_effort: Effort | None = None
     max_tokens: Positive | None = Field(None, description="Output tokens at most, thinking included.")
     instructions: str | None = Field(None, description="How the model should answer.")
@@ -186,14 +193,14 @@ class GenerateBody(Sampled):
 class ChatCompletionBody(Sampled):
     """What /v1/chat/completions takes."""
 
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[Messages, Field(min_length=1)]
     model: str | None = Field(None, description="The served model, see /v1/models; another one is a 404.")
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     reasoning_effort: Effort | None = None
     max_tokens: Positive | None = Field(None, description="The older name of max_completion_tokens.")
     max_completion_tokens: Positive | None = Field(None, description="Output tokens at most, thinking included.")
-    tools: Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS)] | None = None
+    tools: Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS, fail_fast=True)] | None = None
     tool_choice: Literal["none", "auto"] | None = None
     parallel_tool_calls: bool | None = Field(None, description="gpt-oss makes one call at a time, either way.")
     response_format: ResponseFormat | None = None
@@ -210,9 +217,15 @@ class ChatCompletionBody(Sampled):
     logit_bias: Annotated[dict[str, object] | None, *_neutral({})] = None
     frequency_penalty: Zero = None
     presence_penalty: Zero = None
-    modalities: Annotated[list[str] | None, *_neutral(["text"])] = None
+    modalities: Annotated[Annotated[list[str], Field(max_length=1, fail_fast=True)] | None, *_neutral(["text"])] = None
     service_tier: Annotated[str | None, *_neutral("auto", "default")] = None
     verbosity: Annotated[str | None, *_neutral("medium")] = None
+
+    @model_validator(mode="after")
+    def _has_one_limit(self) -> ChatCompletionBody:
+        if self.max_tokens and self.max_completion_tokens and self.max_tokens != self.max_completion_tokens:
+            raise ValueError("send max_completion_tokens or max_tokens, not two different ones")
+        return self
 
     @property
     def output_tokens(self) -> int | None:

@@ -21,7 +21,7 @@ from inference.api.responses.schemas import (
     TextFormat,
 )
 from inference.harmony import Turn
-from inference.messages import Step, Tool
+from inference.messages import Step, Tool, response_format_text
 from inference.request import Request
 
 
@@ -124,6 +124,7 @@ def _leads_to_call(following: Iterable[AnyItem]) -> bool:
 
 def request_of(body: ResponseBody, conversation: Conversation) -> Request:
     *history, newest = conversation.turns
+    schema, told = _format(body.format)
     return Request(
         newest.prompt,
         timezone.localdate(),
@@ -132,7 +133,8 @@ def request_of(body: ResponseBody, conversation: Conversation) -> Request:
         effort=effort_of(body.reasoning.effort if body.reasoning else None),
         instructions="\n\n".join(filter(None, [body.instructions, conversation.instructions])),
         tools=() if body.tool_choice == "none" else tuple(map(_tool, body.tools or [])),
-        json_schema=_schema(body.format),
+        json_schema=schema,
+        response_format=told,
         max_tokens=body.max_output_tokens,
         temperature=body.temperature,
         top_p=body.top_p,
@@ -143,7 +145,10 @@ def _tool(tool: ResponseTool) -> Tool:
     return Tool(tool.name, tool.description or "", tool.parameters, bool(tool.strict))
 
 
-def _schema(text_format: TextFormat) -> str | None:
+def _format(text_format: TextFormat) -> tuple[str | None, str]:
     if text_format.type == "text":
-        return None
-    return ANY_OBJECT if text_format.schema_ is None else json.dumps(text_format.schema_)
+        return None, ""
+    if text_format.schema_ is None:
+        return ANY_OBJECT, response_format_text("json", "", ANY_OBJECT)
+    schema = json.dumps(text_format.schema_, ensure_ascii=False)
+    return schema, response_format_text(text_format.name or "answer", text_format.description or "", schema)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
-from inference.api.schemas import MAX_TOOLS, Body, Content, Effort, Label, Metadata, Name, No, Positive
+from inference.api.schemas import MAX_MESSAGES, MAX_TOOLS, Body, Content, Effort, Label, Metadata, Name, No, Positive
 
 Status = Literal["in_progress", "completed", "incomplete"]
 CallId = Annotated[str, Field(min_length=1, max_length=128)]
@@ -42,7 +42,7 @@ class ReasoningItem(Item):
     """What the model thought; told again only inside of a tool loop."""
 
     type: Literal["reasoning"]
-    content: list[ReasoningText] | None = None
+    content: Annotated[list[ReasoningText], Field(max_length=100, fail_fast=True)] | None = None
     summary: Annotated[list[object], Field(max_length=0)] | None = Field(None, description="Not supported: empty.")
 
     @property
@@ -131,7 +131,7 @@ class ResponseStreamOptions(Body):
 class ResponseBody(Body):
     """What /v1/responses takes."""
 
-    input: str | Annotated[list[AnyItem], Field(min_length=1)] = Field(
+    input: str | Annotated[list[AnyItem], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)] = Field(
         description="The prompt, or what the conversation consists of, oldest first."
     )
     model: str | None = Field(None, description="The served model, see /v1/models; another one is a 404.")
@@ -142,7 +142,7 @@ class ResponseBody(Body):
     stream_options: ResponseStreamOptions | None = None
     reasoning: Reasoning | None = None
     text: TextConfig | None = None
-    tools: Annotated[list[ResponseTool], Field(max_length=MAX_TOOLS)] | None = None
+    tools: Annotated[list[ResponseTool], Field(max_length=MAX_TOOLS, fail_fast=True)] | None = None
     tool_choice: Literal["none", "auto"] | None = None
     parallel_tool_calls: bool | None = Field(None, description="gpt-oss makes one call at a time, either way.")
     max_output_tokens: Positive | None = Field(None, description="Output tokens at most, reasoning included.")
@@ -151,8 +151,8 @@ class ResponseBody(Body):
     truncation: Literal["auto", "disabled"] | None = Field(
         None, description="disabled: refuse what does not fit. auto: leave out earlier turns, oldest first."
     )
-    include: list[Literal["reasoning.encrypted_content"]] | None = Field(
-        None, description="Has no effect: the reasoning is delivered in full."
+    include: Annotated[list[Literal["reasoning.encrypted_content"]], Field(max_length=1, fail_fast=True)] | None = (
+        Field(None, description="Has no effect: the reasoning is delivered in full.")
     )
 
     metadata: Metadata = None

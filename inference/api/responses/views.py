@@ -51,8 +51,7 @@ async def responses(request: HttpRequest, credentials: Credentials) -> HttpRespo
 
 @endpoint("GET", "DELETE")
 async def stored_response(request: HttpRequest, credentials: Credentials, response_id: str) -> HttpResponseBase:
-    for name in request.GET.keys() - {"wait"}:
-        raise ApiError(400, f"Unknown or unsupported parameter: {name!r}.", code="unsupported_parameter", param=name)
+    wait_seconds(request)  # for whoever adds ?wait= to all: nothing is waited for here
     if request.method == "DELETE":
         await store.delete(credentials.user, response_id)
         return JsonResponse({"id": response_id, "object": "response", "deleted": True})

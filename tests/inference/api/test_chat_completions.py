@@ -10,7 +10,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai_harmony import Role
 
+from inference import messages
 from inference.gate import get_gate
 from inference.harmony import visible_prompt
 from inference.models import UsageRecord
@@ -373,3 +375,82 @@ async def test_an_engine_that_breaks_is_no_answer(scripted: ScriptedServer, api:
         scripted.enqueue([], status=500)
     error = await refusal_of(api, {"messages": HI}, status=500)
     assert error["type"] == "server_error"
+
+
+PLACE = {
+    "type": "json_schema",
+    "json_schema": {"name": "place", "description": "In Germany", "schema": {"type": "object", "properties": {}}},
+}
+
+
+async def test_the_model_is_told_of_the_format(scripted: ScriptedServer, api: Api) -> None:
+    await completion_of(api, {"messages": HI, "response_format": PLACE, "tools": [WEATHER]})
+    told = prompt_of(scripted, 0)
+    assert "} // namespace functions\n\n# Response Formats\n\n## place\n\n// In Germany\n{" in told
+
+
+async def test_what_is_said_before_the_json_is_thinking(scripted: ScriptedServer, api: Api) -> None:
+    preamble = "<|channel|>commentary<|message|>Let me see.<|end|><|start|>assistant"
+    scripted.enqueue(harmony(f"{preamble}<|channel|>final<|message|>"))
+    scripted.enqueue(harmony('{"a":1}<|return|>'))
+    completion = await completion_of(api, {"messages": HI, "response_format": PLACE})
+    assert json.loads(completion.choices[0].message.content or "") == {"a": 1}
+    scripted.enqueue(harmony("Sure, here it is<|return|>"))
+    completion = await completion_of(api, {"messages": HI, "response_format": PLACE})
+    assert completion.choices[0].message.content == ""
+
+
+async def test_what_openais_client_adds_to_a_message_may_be_sent_back(scripted: ScriptedServer, api: Api) -> None:
+    function = {"name": "get.weather", "arguments": "{}", "parsed_arguments": {"a": 1}}
+    call = {"id": "call_1", "type": "function", "index": 0, "function": function}
+    answer = {"role": "assistant", "content": "x", "parsed": {"a": 1}, "tool_calls": [call]}
+    result = {"role": "tool", "tool_call_id": "call_1", "content": "There is no such function."}
+    await completion_of(api, {"messages": [*HI, answer, result], "tools": [WEATHER]})
+    assert "to=functions.get.weather" in prompt_of(scripted)
+
+
+async def test_what_a_stop_string_held_back_comes_before_the_call(scripted: ScriptedServer, api: Api) -> None:
+    preamble = "<|channel|>commentary<|message|>Let me see.<|end|><|start|>assistant"
+    scripted.enqueue(harmony(f"{preamble}<|channel|>commentary to=functions.get_weather<|message|>{{}}<|call|>"))
+    response = await api.post(URL, {"messages": HI, "tools": [WEATHER], "stop": "see.\n", "stream": True})
+    text = await text_of(response)
+    assert text.index('"content":"see."') < text.index("tool_calls")
+
+
+async def test_errors_are_told_in_english(scripted: ScriptedServer, api: Api) -> None:
+    body = {"messages": [{"role": "user", "content": "word " * 3000}]}
+    response = await api.post(URL, body, **{"Accept-Language": "de"})
+    assert isinstance(response, HttpResponse)
+    assert "too long" in json.loads(response.content)["error"]["message"]
+
+
+@pytest.mark.parametrize("query", ["wiat=60", "a=1&" * 1100])
+async def test_an_unknown_parameter_in_the_address_is_refused(scripted: ScriptedServer, api: Api, query: str) -> None:
+    response = await api.post(f"{URL}?{query}", {"messages": HI})
+    assert response.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [1] * 500_000},
+        {"messages": [*HI, *[{"role": "assistant", "content": "x"}] * 30_000]},
+        {"messages": HI, "modalities": [1] * 500_000},
+        {"messages": HI, "stop": [1] * 500_000},
+    ],
+    ids=["no messages", "many messages", "modalities", "stop"],
+)
+async def test_a_body_of_a_million_mistakes_is_refused_at_the_first(
+    scripted: ScriptedServer, api: Api, body: dict[str, object]
+) -> None:
+    """To tell of all of them would hold the whole server for seconds."""
+    error = await refusal_of(api, body)
+    assert str(error["param"]) in ("messages[0]", "messages", "modalities", "stop")
+
+
+def test_long_texts_are_not_kept() -> None:
+    before = messages._cached_message_ids.cache_info().currsize
+    for number in range(5):
+        messages.message_ids(Role.USER, f"{number} " + "word " * 5000)
+        messages.steps_ids([messages.Step("result", f"{number} " + "word " * 5000, "f")])
+    assert messages._cached_message_ids.cache_info().currsize == before
