@@ -445,7 +445,7 @@ async def test_a_body_of_a_million_mistakes_is_refused_at_the_first(
 ) -> None:
     """To tell of all of them would hold the whole server for seconds."""
     error = await refusal_of(api, body)
-    assert str(error["param"]) in ("messages[0]", "messages", "modalities", "stop")
+    assert str(error["param"]).partition("[")[0] in ("messages", "modalities", "stop")
 
 
 def test_long_texts_are_not_kept() -> None:
