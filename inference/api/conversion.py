@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 from django.utils import timezone
@@ -47,7 +47,8 @@ class Talk:
     def newest(self) -> Turn:
         """Raises ApiError where there is nobody to answer."""
         if not self.turns or not self.turns[-1].prompt.strip():
-            raise ApiError(400, "There is no prompt: a message of the user that is not blank.", param="messages")
+            message = "There is no prompt: a message of the user that is not blank."
+            raise ApiError(400, message, code="invalid_value", param="messages")
         return self.turns[-1]
 
 
@@ -101,26 +102,23 @@ def generate_request(body: GenerateBody, user_id: int) -> Request:
         talk.add_prompt(body.prompt)
     if body.instructions:
         talk.instructions = "\n\n".join(filter(None, [body.instructions, talk.instructions]))
-    newest = talk.newest
-    return Request(
-        newest.prompt,
-        timezone.localdate(),
-        talk.turns[:-1],
-        steps=newest.steps,
-        effort=effort_of(body.reasoning_effort),
-        instructions=talk.instructions,
-        stop=body.stops,
-        max_tokens=body.max_tokens,
-        temperature=body.temperature,
-        top_p=body.top_p,
-        seed=body.seed,
-    )
+    return replace(_asked(talk, body), max_tokens=body.max_tokens)
 
 
 def chat_completion_request(body: ChatCompletionBody, user_id: int) -> Request:
-    talk = talk_of(body.messages, user_id)
-    newest = talk.newest
     schema, told = format_of(body.response_format)
+    return replace(
+        _asked(talk_of(body.messages, user_id), body),
+        tools=() if body.tool_choice == "none" else tuple(map(tool_of, body.tools or [])),
+        json_schema=schema,
+        response_format=told,
+        max_tokens=body.output_tokens,
+    )
+
+
+def _asked(talk: Talk, body: GenerateBody | ChatCompletionBody) -> Request:
+    """What both endpoints take alike."""
+    newest = talk.newest
     return Request(
         newest.prompt,
         timezone.localdate(),
@@ -128,11 +126,7 @@ def chat_completion_request(body: ChatCompletionBody, user_id: int) -> Request:
         steps=newest.steps,
         effort=effort_of(body.reasoning_effort),
         instructions=talk.instructions,
-        tools=() if body.tool_choice == "none" else tuple(map(tool_of, body.tools or [])),
         stop=body.stops,
-        json_schema=schema,
-        response_format=told,
-        max_tokens=body.output_tokens,
         temperature=body.temperature,
         top_p=body.top_p,
         seed=body.seed,

@@ -106,7 +106,8 @@ def _refusal(error: ValidationError) -> ApiError:
     param = _path(problem["loc"])
     match problem["type"]:
         case "json_invalid":
-            return ApiError(400, f"The body is not valid JSON: {problem['msg']}", code="invalid_json")
+            reason = problem["msg"].removeprefix("Invalid JSON: ")
+            return ApiError(400, f"The body is not valid JSON: {reason}.", code="invalid_json")
         case "extra_forbidden":
             return ApiError(
                 400, f"Unknown or unsupported parameter: {param!r}.", code="unsupported_parameter", param=param

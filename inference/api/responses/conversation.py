@@ -41,7 +41,8 @@ class Conversation:
             self._add(item)
         self.turns = [Turn(_prompt_of(group), steps=tuple(self._steps(group))) for group in self._groups]
         if not self.turns or not self.turns[-1].prompt.strip():
-            raise ApiError(400, "There is no prompt: a message of the user that is not blank.", param="input")
+            message = "There is no prompt: a message of the user that is not blank."
+            raise ApiError(400, message, code="invalid_value", param="input")
 
     @property
     def instructions(self) -> str:
