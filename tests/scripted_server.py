@@ -161,6 +161,8 @@ class ScriptedServer:
         gone = asyncio.ensure_future(reader.read(1))
         try:
             await self._stream(script, request, writer, gone)
+        except ConnectionError:  # the client left between two writes: as gone as one that leaves while we wait
+            self.dropped += 1
         finally:
             gone.cancel()
 
