@@ -7,17 +7,18 @@ VENV ?= .venv
 
 python := $(VENV)/bin/python
 install := $(python) -m localai_site.requirements
-# What the tests need beside Python: a browser, a real Redis, a real PostgreSQL, GNU gettext and curl (command:Debian package).
-programs := chromium:chromium redis-server:redis-server pg_ctlcluster:postgresql msgfmt:gettext curl:curl
+# What the tests need beside Python: a browser, a real Redis, a real PostgreSQL, nginx and what checks it and the units, GNU gettext and curl (command:Debian package).
+programs := chromium:chromium redis-server:redis-server pg_ctlcluster:postgresql msgfmt:gettext curl:curl nginx:nginx-light openssl:openssl systemd-analyze:systemd
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
 .NOTPARALLEL:
-.PHONY: help run test lint fix bench soak screenshots translations ci venv programs
+.PHONY: help prepare run test lint fix bench soak screenshots translations ci venv programs
 
 help:
 	@echo "make run    serve http://localhost:8000 (HOST=, PORT=)"
+	@echo "make prepare   what make run does before it serves: install, write .env, prepare the database"
 	@echo "make test   run the tests (ARGS= goes to pytest)"
 	@echo "make lint   ruff and mypy"
 	@echo "make fix    let ruff format and repair"
@@ -27,7 +28,7 @@ help:
 	@echo "make translations   gather the texts of the site into locale/, and compile what is translated"
 	@echo "make ci     lint and test"
 
-run: venv
+prepare: venv
 	@$(install) base
 	@$(python) -m localai_site.first_run "$(HOST)" "$(PORT)"
 	@$(install) engine
@@ -35,6 +36,8 @@ run: venv
 	@$(python) manage.py migrate --no-input --verbosity 0
 	@$(python) manage.py collectstatic --no-input --verbosity 0
 	@$(python) manage.py create_first_admin
+
+run: prepare
 	@echo "LocalAI is at http://$(if $(filter 127.0.0.1 0.0.0.0,$(HOST)),localhost,$(HOST)):$(PORT) (Ctrl-C stops it)"
 	@exec $(python) -m daphne -b "$(HOST)" -p "$(PORT)" localai_site.asgi:application
 

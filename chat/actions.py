@@ -14,7 +14,14 @@ from django.utils.translation import gettext_lazy as _
 from chat import broadcast, orders, replies
 from chat.forms import ActionForm
 from chat.models import Conversation
-from inference.errors import BusyError, EngineError, EngineNotReadyError, GateUnreachableError, InferenceError
+from inference.errors import (
+    BusyError,
+    DailyLimitError,
+    EngineError,
+    EngineNotReadyError,
+    GateUnreachableError,
+    InferenceError,
+)
 from inference.supervisor import get_supervisor
 
 if TYPE_CHECKING:
@@ -43,6 +50,8 @@ async def heed(ordered: Awaitable[object]) -> None:
         raise
     except BusyError as error:
         raise RefusedError(str(error), 429, error.retry_after_seconds) from error
+    except DailyLimitError as error:
+        raise RefusedError(str(error), 429) from error
     except InferenceError as error:
         is_later = isinstance(error, EngineError | GateUnreachableError)
         is_soon = isinstance(error, EngineNotReadyError)

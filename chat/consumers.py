@@ -16,21 +16,20 @@ from autobahn.exception import Disconnected
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.contrib.sessions.backends.db import SessionStore
-from django.http import HttpRequest
 from django.utils import translation
 from django.utils.translation import gettext
 
-from chat import actions, broadcast, fragments, recovery, replies, sidebar, trash
+from chat import actions, broadcast, fragments, metrics, recovery, replies, sidebar, trash
 from chat.actions import RefusedError
 from chat.following import Following, Step
 from chat.forms import ActionForm, PromptForm
 from chat.languages import language_of
 from chat.models import Conversation, Message, Status
 from chat.orders import AlreadySavedError
+from chat.presence import Visit, lasting, presence
 from chat.requests import key_of
+from inference import request_id
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +37,6 @@ NOT_LOGGED_IN = 4401
 NOT_FOUND = 4404
 ASK_AGAIN_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
-LOOK_SECONDS, LOOK_ALWAYS = 60.0, 0.0
-"""How old the knowledge may be that the person is logged in, while frames are forwarded and on a prompt."""
 
 
 class ConversationConsumer(AsyncWebsocketConsumer):
@@ -47,8 +44,10 @@ class ConversationConsumer(AsyncWebsocketConsumer):
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         self.pulse: asyncio.Task[None] | None = None
+        self.is_welcome = False
         try:
-            await super().__call__(scope, receive, send)  # type: ignore[arg-type]  # a name of the stubs alone
+            with metrics.OPEN_SOCKETS.track_inprogress():
+                await super().__call__(scope, receive, send)  # type: ignore[arg-type]  # a name of the stubs alone
         finally:  # also after an error, which the page answers by connecting again
             await self._leave()
 
@@ -62,8 +61,8 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         await self.accept()
         self.following = Following()
         self.asked_at = 0.0
-        self.looked_at = time.monotonic()
         self.was_put_off = False
+        self.orders = 0
         self.user = cast(AbstractBaseUser | AnonymousUser, self.scope["user"])
         if not self.user.is_authenticated:
             await self.close(NOT_LOGGED_IN)
@@ -75,6 +74,9 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             await self.close(NOT_FOUND)
             return
         self.conversation = conversation
+        self.visit = Visit.of(self.user, str(self.scope["session"].session_key))
+        self.is_welcome = True
+        presence.enter(self.channel_name, self.visit, self._dismiss)
         broadcast.watch()
         await self.channel_layer.group_add(broadcast.conversation_group(conversation.pk), self.channel_name)
         await self.channel_layer.group_add(broadcast.SITE_GROUP, self.channel_name)
@@ -87,6 +89,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         if self.pulse:
             self.pulse.cancel()
         if hasattr(self, "conversation"):
+            presence.leave(self.channel_name)
             await self.channel_layer.group_discard(
                 broadcast.conversation_group(self.conversation.pk), self.channel_name
             )
@@ -105,8 +108,13 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             data = json.loads(text_data or "")
         except ValueError:
             data = None
-        if not await self._may_go_on(LOOK_ALWAYS):
+        if not await self._may_go_on():
             return
+        self.orders += 1
+        with request_id.step(self.orders):
+            await self._obey(data)
+
+    async def _obey(self, data: object) -> None:
         if not isinstance(data, dict):
             await self.send(fragments.alert(gettext("The page sent something that is not understood. Reload it.")))
         elif "action" in data:
@@ -147,14 +155,15 @@ class ConversationConsumer(AsyncWebsocketConsumer):
 
     async def frame(self, event: broadcast.Frame) -> None:
         """A change: forwarded when it is the next one, else the page is brought up to date."""
-        if await self._may_go_on():
-            await self._take(event, self.following.frame(event))
+        await self._take(event, self.following.frame(event))
 
     async def snapshot(self, event: broadcast.Frame) -> None:
         """The whole message: right after any gap."""
         await self._take(event, self.following.snapshot(event))
 
     async def _take(self, event: broadcast.Frame, step: Step) -> None:
+        if not self.is_welcome:
+            return
         if step is Step.FORWARD:
             await self.send(event["html"])
         elif step is Step.ASK:
@@ -164,11 +173,11 @@ class ConversationConsumer(AsyncWebsocketConsumer):
 
     async def move(self, event: dict[str, object]) -> None:
         """Another version is shown, or an answer was given up: as saved, not as followed."""
-        if await self._may_go_on():
+        if self.is_welcome:
             await self._catch_up(seen="")
 
     async def status(self, event: dict[str, object]) -> None:
-        if not await self._may_go_on():
+        if not self.is_welcome:
             return
         html = self._engine_status()
         if self.was_put_off and fragments.can_answer():
@@ -203,10 +212,8 @@ class ConversationConsumer(AsyncWebsocketConsumer):
 
     async def _beat(self) -> None:
         """A sign of life for the page, and a look whether it has missed anything."""
-        while True:
+        while self.is_welcome:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            if not await self._may_go_on():
-                return
             try:
                 await self._look_after()
             except Exception:  # the database's or the layer's fault; the next beat looks again
@@ -272,24 +279,17 @@ class ConversationConsumer(AsyncWebsocketConsumer):
 
     # Whose page it is
 
-    async def _may_go_on(self, look_after_seconds: float = LOOK_SECONDS) -> bool:
-        """Whether the person is still logged in; looked up at most so often. If not, the socket closes."""
-        if not hasattr(self, "conversation"):
-            return False
-        if time.monotonic() - self.looked_at < look_after_seconds:
-            return True
-        self.looked_at = time.monotonic()
-        if await self._is_logged_in():
-            return True
-        await self.close(NOT_LOGGED_IN)
-        return False
+    async def _may_go_on(self) -> bool:
+        """Whether the person is still logged in, by the database; if not, the socket closes."""
+        if self.is_welcome and not await lasting([self.visit]):
+            await self._dismiss()
+        return self.is_welcome
 
-    @database_sync_to_async
-    def _is_logged_in(self) -> bool:
-        """Asks the database: the scope's user stays what it was when the socket was opened."""
-        request = HttpRequest()
-        request.session = SessionStore(self.scope["session"].session_key)
-        return bool(get_user(request).pk == self.user.pk)
+    async def _dismiss(self) -> None:
+        """What goes on is not shown here any more."""
+        if self.is_welcome:
+            self.is_welcome = False
+            await self.close(NOT_LOGGED_IN)
 
     @database_sync_to_async
     def _load(self, pk: UUID) -> Conversation | None:

@@ -25,6 +25,7 @@ from chat.models import Conversation, EffortChoice, Preferences, Preset
 from chat.models.preferences import Theme
 from chat.presets import PresetForm, preset_forms
 from chat.requests import UserRequest
+from inference.daily_limits import limits_of, used_today
 
 
 class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -136,6 +137,9 @@ def page(
         "presets": preset_forms(request.user, preset),
         "deleted": request.session.pop("deleted_preset", None),
         "back": _back(request),
+        "can_send_email": settings.CAN_SEND_EMAIL,
+        "used": used_today(request.user.pk),
+        "limits": limits_of(request.user.pk),
     }
     return render(request, "chat/settings.html", context, status=400 if is_refused else 200)
 

@@ -20,10 +20,11 @@ from django.db import DatabaseError
 from django.utils import translation
 from django.utils.translation import gettext
 
-from chat import broadcast, fragments, sidebar, turns
+from chat import broadcast, fragments, metrics, sidebar, turns
 from chat.live import LiveMessage
 from chat.models import Conversation, Message, Status
 from chat.orders import Ask, Continue, Order
+from inference import request_id
 from inference.generation import Generation, admit
 from inference.models import Source
 from inference.parser import Delta
@@ -41,6 +42,7 @@ Deltas = AsyncGenerator[list[Delta], None]
 
 _tasks: set[asyncio.Task[None]] = set()
 _running: set[Reply] = set()
+metrics.RUNNING_REPLIES.set_function(lambda: len(_running))
 
 
 async def submit(conversation: Conversation, order: Order) -> Message:
@@ -86,10 +88,12 @@ class Reply:
         """Whether nothing is left to save."""
         self.language = translation.get_language() or settings.LANGUAGE_CODE
         """The asker's: what pages are told of the answer is written in it."""
+        self.request_id = request_id.current_or_new()
 
     async def run(self) -> None:
         """Before the answer is admitted an error is the asker's; afterwards it becomes the outcome."""
         translation.activate(self.language)
+        request_id.begin(self.request_id)
         try:
             request = await database_sync_to_async(self.order.request)(self.conversation)
             caller = Caller(Source.CHAT, self.conversation.owner_id)
@@ -248,6 +252,7 @@ class Reply:
         try:
             await database_sync_to_async(turns.save)(self.message, self.generation.token_ids)
         except Exception:  # the database's fault; the next checkpoint may succeed
+            metrics.CHECKPOINT_FAILURES.inc()
             logger.exception("Answer %d could not be saved for now.", self.message.pk)
             return False
         return True

@@ -103,6 +103,8 @@ class EngineFacts:
     max_model_len: int | None = None
     details: dict[str, str] = field(default_factory=dict)
     takes_schema: bool = True
+    arguments: dict[str, str] = field(default_factory=dict)
+    """What it was started with, and what it made of that; nothing secret."""
 
 
 class Engine(Protocol):
@@ -124,6 +126,9 @@ class Engine(Protocol):
 
     async def abort(self, request_id: str) -> None:
         """End that request: its stream finishes with "abort". Unknown ids are ignored."""
+
+    async def metrics(self) -> str:
+        """Its own metrics in Prometheus' text format; empty when there are none, also when it cannot be asked."""
 
     def is_healthy(self) -> bool:
         """Whether a started engine can still answer. Cheap; called from any thread."""

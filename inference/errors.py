@@ -2,6 +2,7 @@
 
     InferenceError              its text may be shown to a person and says what to do next
     ├── BusyError               the gate is full: try again when the running answer has ended
+    ├── DailyLimitError         the person has had as much as they may on one day
     ├── GateUnreachableError    nobody can tell whether the gate is full: its Redis is away
     ├── PromptError             the prompt cannot be sent as it is
     │   └── PromptTooLongError  it alone exceeds the context; carries both numbers
@@ -21,8 +22,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from django.conf import settings
 from django.utils.formats import number_format
 from django.utils.functional import lazy
 from django.utils.text import format_lazy
@@ -48,6 +50,26 @@ class BusyError(InferenceError):
     def __init__(self, retry_after_seconds: int = 5) -> None:
         super().__init__(
             _("The model is busy with another answer. Your prompt is kept here: send it again in a moment.")
+        )
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DailyLimitError(InferenceError):
+    """The person has had as many generations, or tokens, as they may on one day."""
+
+    def __init__(self, unit: Literal["generations", "tokens"], used: int, limit: int, retry_after_seconds: int) -> None:
+        text = (
+            _("Your limit for today is reached: {used} of {limit} answers.")
+            if unit == "generations"
+            else _("Your limit for today is reached: {used} of {limit} tokens.")
+        )
+        rest = _("It begins anew at midnight ({zone}); an administrator can raise it.")
+        super().__init__(
+            format_lazy(
+                "{} {}",
+                format_lazy(text, used=grouped(used), limit=grouped(limit)),
+                format_lazy(rest, zone=settings.TIME_ZONE),
+            )
         )
         self.retry_after_seconds = retry_after_seconds
 

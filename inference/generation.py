@@ -15,19 +15,22 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import ClassVar
 
+from channels.db import database_sync_to_async
 from django.conf import settings
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from inference import daily_limits, metrics
 from inference.admission import check_room, check_schemas, enter, rendered
 from inference.engine import Engine, FinishReason, Sampling, Tokens
 from inference.errors import EngineDiedError, EngineError, EngineHungError, EngineNotReadyError, InferenceError
 from inference.harmony import RenderedPrompt
 from inference.parser import Channel, Delta
 from inference.reader import Reader
+from inference.refusals import refusals
 from inference.request import Continuation, Facts, Outcome, Request, Rules
 from inference.supervisor import get_supervisor
-from inference.usage import Caller, Meter
+from inference.usage import Caller, Meter, log_begin
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +55,8 @@ class Generation:
         self.prompt = prompt
         self.sampling = sampling
         self.facts = Facts()
+        self.request_id = ""
+        """What the ids of its requests to the engine begin with."""
         self.failure: InferenceError | None = None
         """What ended it, where that was no fault of the model."""
         self.begun: list[Delta] = []
@@ -139,7 +144,7 @@ class Generation:
 
     async def _leg(self) -> AsyncGenerator[list[Delta], None]:
         """One request to the engine. Raises EngineHungError when it is silent for too long."""
-        self._id = str(uuid.uuid4())
+        self._id = f"{self.request_id}-{uuid.uuid4().hex}".lstrip("-")
         self._reader.is_schema_due = False
         seconds_before, started = self.facts.total_seconds, time.perf_counter()
         left = self._limit - len(self.token_ids)
@@ -238,23 +243,40 @@ async def admit(
     """Hold the gate and prepare the prompt; the block runs `deltas`. What it took is recorded at its end.
 
     A full gate is waited for in turn, for `wait_seconds` at most. Raises EngineNotReadyError or
-    EngineFailedError, BusyError, PromptError; then nothing has begun.
+    EngineFailedError, DailyLimitError, BusyError, PromptError; then nothing has begun.
     """
-    engine = get_supervisor().engine
-    if isinstance(request, Request):
-        check_schemas(request)
     async with AsyncExitStack() as stack:
-        await enter(stack, wait_seconds)
-        if wait_seconds:
-            engine = get_supervisor().engine
-        if isinstance(request, Continuation):
-            check_room(request)
-            generation = Generation.continuing(engine, request)
-        else:
-            generation = Generation(engine, rendered(request), request.sampling(), request.rules())
-        meter = Meter(generation)
+        try:
+            is_limited = caller.user_id is not None and await _has_limits(caller.user_id)
+            generation = await _prepared(request, stack, wait_seconds)
+            meter = Meter(generation)
+            if is_limited:
+                await meter.begin(caller)
+        except InferenceError as error:
+            metrics.count_refusal(caller.source, error)
+            await refusals.note(caller, error)
+            raise
+        generation.request_id = caller.request_id
+        log_begin(request, generation, caller)
         try:
             yield generation
         finally:
             await stack.aclose()
             await meter.record(caller)
+
+
+_has_limits = database_sync_to_async(daily_limits.check)
+
+
+async def _prepared(request: Request | Continuation, stack: AsyncExitStack, wait_seconds: float) -> Generation:
+    """With a place at the gate for as long as `stack` is open."""
+    engine = get_supervisor().engine
+    if isinstance(request, Request):
+        check_schemas(request)
+    await enter(stack, wait_seconds)
+    if wait_seconds:
+        engine = get_supervisor().engine
+    if isinstance(request, Continuation):
+        check_room(request)
+        return Generation.continuing(engine, request)
+    return Generation(engine, rendered(request), request.sampling(), request.rules())

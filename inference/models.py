@@ -58,6 +58,8 @@ class ApiKey(models.Model):
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
         ordering = ["-created_at", "-pk"]
 
     def __str__(self) -> str:
@@ -106,14 +108,27 @@ class Source(models.TextChoices):
     RESPONSES = "responses"
 
 
+class RefusalReason(models.TextChoices):
+    BUSY = "busy"
+    LIMIT = "limit"
+
+
+def local_hour() -> int:
+    return timezone.localtime().hour
+
+
 class UsageRecord(models.Model):
     """One generation: who asked, what it cost, how it ended. No text of it.
 
     Tokens are those of this generation alone, also where it went on with an answer. Seconds count from the
     request to the engine; `completion_tokens` has thinking, answer and what frames them.
+
+    Day and hour are columns because SQLite would compute them from a time in Python, row by row.
     """
 
-    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True, help_text="When it was admitted.")
+    day = models.DateField(default=timezone.localdate, help_text="Of TIME_ZONE.")
+    hour = models.PositiveSmallIntegerField(default=local_hour, help_text="Of TIME_ZONE, 0 to 23.")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     key = models.ForeignKey(ApiKey, null=True, on_delete=models.SET_NULL, related_name="usage")
     source = models.CharField(max_length=16, choices=Source)
@@ -128,10 +143,60 @@ class UsageRecord(models.Model):
     outcome = models.CharField(max_length=11, help_text="complete, length, stopped, interrupted or failed.")
 
     class Meta:
-        indexes = [models.Index(fields=["user", "-created_at"], name="usage_of_user")]
+        verbose_name = _("generation")
+        verbose_name_plural = _("generations")
+        indexes = [
+            models.Index(fields=["user", "day"], name="usage_of_user_and_day"),
+            models.Index(fields=["day", "user"], name="usage_of_day"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.source} {self.created_at:%Y-%m-%d %H:%M}: {self.outcome}"
+
+
+class Refusal(models.Model):
+    """How often somebody was refused within one hour, before anything was generated."""
+
+    day = models.DateField(default=timezone.localdate, help_text="Of TIME_ZONE.")
+    hour = models.PositiveSmallIntegerField(default=local_hour, help_text="Of TIME_ZONE, 0 to 23.")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    source = models.CharField(max_length=16, choices=Source)
+    reason = models.CharField(max_length=12, choices=RefusalReason)
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["day", "hour", "user", "source", "reason"], name="refusals_are_counted")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.reason}: {self.count}"
+
+
+class DailyLimits(models.Model):
+    """How much a person may have generated on one day of TIME_ZONE; without a row, or where it is None, any amount.
+
+    What runs counts: a generation from its admission on, its prompt's tokens too, what it writes at its end.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="daily_limits", primary_key=True
+    )
+    generations = models.PositiveIntegerField(
+        _("generations a day"), null=True, blank=True, help_text=_("Empty: any number.")
+    )
+    tokens = models.PositiveIntegerField(
+        _("tokens a day"),
+        null=True,
+        blank=True,
+        help_text=_("Prompts and all that is written. Empty: any number."),
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("daily limits")
+
+    def __str__(self) -> str:
+        return str(self.user)
 
 
 class StoredResponseQuerySet(models.QuerySet["StoredResponse"]):

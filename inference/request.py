@@ -99,6 +99,10 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+CUT_OFF = "interrupted"
+"""How a generation ends whose client went away, or whose server did; it has no outcome then."""
+
+
 def tokens_per_second(tokens: int, first_token_seconds: float | None, total_seconds: float | None) -> float | None:
     """The rate after the first token; None where too little time passed to tell."""
     if first_token_seconds is None or total_seconds is None or tokens < 2:

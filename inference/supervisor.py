@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from inference.engine import Engine, EngineFacts, Progress
 from inference.errors import EngineFailedError, EngineNotReadyError
+from inference.history import History
 from inference.start_times import Kind, StartClock, StartTimes
 from inference.status import STATE_NAMES, State, Status, StatusBoard, StatusListener
 
@@ -53,20 +54,24 @@ class Supervisor:
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._engine = engine
-        self._is_remote = is_remote
+        self.is_remote = is_remote
         self._back_off_seconds = back_off_seconds
         self._poll_seconds = poll_seconds
         self._start_times = start_times
-        self._last_errors = last_errors
+        self.last_errors = last_errors
         self._kind: Kind = "first"
         self._clock = StartClock()
         self._board = StatusBoard()
+        self.history = History()
+        self._board.subscribe(self.history.note)
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._distrust: Text = ""
         """Why a running engine is not trusted any more; empty while it is."""
+        self._is_ordered = False
+        """Whether somebody, and not a failure, wants it started anew."""
         self.facts: EngineFacts | None = None
 
     # what others ask
@@ -84,7 +89,7 @@ class Supervisor:
         if status.state == "failed":
             raise EngineFailedError(status.reason, status.fix)
         if status.state == "stopped":
-            raise EngineNotReadyError(_("The engine is not running."))
+            raise EngineNotReadyError(status.text or _("The engine is not running."))
         state: State = "restarting" if status.state == "ready" else status.state
         raise EngineNotReadyError(
             format_lazy(_("The model is still {state}. Send your prompt again in a moment."), state=STATE_NAMES[state])
@@ -98,7 +103,7 @@ class Supervisor:
         """
         while True:
             status = self._board.status
-            if status.state == "stopped" or (status.state == "failed" and not self._is_remote):
+            if status.state == "stopped" or (status.state == "failed" and not self.is_remote):
                 return self.engine
             if status.state == "ready" and not self._distrust and self._engine.is_healthy():
                 return self._engine
@@ -107,6 +112,10 @@ class Supervisor:
     def subscribe(self, listener: StatusListener) -> Callable[[], None]:
         """Call `listener` with every new status, from a background thread; returns how to end that."""
         return self._board.subscribe(listener)
+
+    async def metrics(self) -> str:
+        """The engine's own metrics; empty while it cannot be asked."""
+        return await self._engine.metrics() if self._board.status.state == "ready" else ""
 
     def wait_ready(self, timeout_seconds: float | None = None) -> Engine:
         """Block until the engine can answer, then return it.
@@ -139,18 +148,23 @@ class Supervisor:
         """Try again now: after a failure, or instead of waiting for the next attempt."""
         self._wake.set()
 
-    def restart(self, reason: Text) -> None:
+    def restart(self, reason: Text, *, is_ordered: bool = False) -> None:
         """Trust a running engine no more, and return at once; from any thread or event loop.
 
         A local one is stopped and started anew. A remote one is asked at once whether it is well; if
         so, its other requests go on. Ignored while no engine runs: then it starts anew anyhow.
+        `is_ordered`: it did nothing wrong, so failures before it are forgotten.
         """
         if self._board.status.state == "ready":
+            self._is_ordered = is_ordered
             self._distrust = reason
             self._wake.set()
 
-    def stop(self) -> None:
-        """Stop the engine for good; blocks for seconds. Harmless when stopped already."""
+    def stop(self, reason: Text = "") -> None:
+        """Stop the engine until it is started again; blocks for seconds. Harmless when stopped already.
+
+        `reason` is what people are told who want an answer meanwhile.
+        """
         thread = self._thread
         if thread is None:
             return
@@ -160,7 +174,7 @@ class Supervisor:
         thread.join(JOIN_SECONDS)
         self._thread = None
         atexit.unregister(self.stop)
-        self._board.publish(Status("stopped"))
+        self._board.publish(Status("stopped", reason))
 
     # the thread
 
@@ -176,6 +190,11 @@ class Supervisor:
             self._clock = StartClock()
             if error is None:
                 continue
+            if self._is_ordered:
+                failures = 0
+                self._board.publish(self._starting_status("restarting", error.reason))
+                self._engine.stop()
+                continue
             failures += 1
             delay = self._show_failure(error, failures)
             self._engine.stop()
@@ -185,7 +204,7 @@ class Supervisor:
                 self._clock = StartClock()
 
     def _start(self) -> EngineFailedError | None:
-        self._distrust = ""
+        self._distrust, self._is_ordered = "", False
         try:
             self.facts = self._engine.start(self._report)
         except EngineFailedError as error:  # the machine or the settings: the text says what to do
@@ -209,10 +228,10 @@ class Supervisor:
         while self._engine.is_healthy() and not self._stopping.is_set():
             if self._distrust:
                 logger.warning("%s", self._distrust)
-                return None if self._is_remote else EngineFailedError(self._distrust, LOG_TELLS)
+                return None if self.is_remote else EngineFailedError(self._distrust, LOG_TELLS)
             self._wake.wait(self._poll_seconds)
             self._wake.clear()
-        return EngineFailedError(_("The engine stopped unexpectedly."), LOG_TELLS, self._last_errors())
+        return EngineFailedError(_("The engine stopped unexpectedly."), LOG_TELLS, self.last_errors())
 
     def _show_failure(self, error: EngineFailedError, failures: int) -> float | None:
         """Publish it; returns the seconds to the next attempt, or None where only `retry` makes one."""
@@ -221,12 +240,12 @@ class Supervisor:
             return None
         logger.error("%s (attempt %d)", error, failures)
         logger.debug("It came from:", exc_info=error.__cause__)
-        if not self._is_remote and (self._kind == "first" or failures >= MAX_FAILURES):
+        if not self.is_remote and (self._kind == "first" or failures >= MAX_FAILURES):
             self._board.publish(Status("failed", reason=error.reason, fix=error.fix, log=error.log))
             return None
         delay = self._back_off_seconds[min(failures, len(self._back_off_seconds)) - 1]
         text = format_lazy(_("Trying again in {delay:.0f} s"), delay=delay)
-        status = Status("failed", text) if self._is_remote else self._starting_status("restarting", text)
+        status = Status("failed", text) if self.is_remote else self._starting_status("restarting", text)
         self._board.publish(replace(status, reason=error.reason, fix=error.fix, log=error.log))
         return delay
 
@@ -252,11 +271,11 @@ def get_supervisor() -> Supervisor:
     from django.conf import settings
 
     from inference.engines.local import LocalEngine
-    from inference.engines.server import ServerEngine
+    from inference.engines.pool import servers_at
 
     if settings.ENGINE == "vllm-server":
-        server = ServerEngine(settings.VLLM_SERVER_URL, settings.VLLM_SERVER_API_KEY, settings.MODEL_NAME)
-        return Supervisor(server, is_remote=True)
+        servers = servers_at(settings.VLLM_SERVER_URL, settings.VLLM_SERVER_API_KEY, settings.MODEL_NAME)
+        return Supervisor(servers, is_remote=True)
     local = LocalEngine(
         settings.MODEL_NAME,
         needed_model_len(settings.MAX_CONTEXT_TOKENS, settings.DEFAULT_MAX_TOKENS),

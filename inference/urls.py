@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from inference import health
+from inference import health, scrape
 from inference.api import models
 from inference.api.chat_completions import chat_completions
 from inference.api.docs import docs
@@ -16,6 +16,7 @@ from inference.api.responses.views import responses, stored_response
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("metrics", scrape.metrics, name="metrics"),
     path("api/generate", generate, name="api-generate"),
     path("v1/chat/completions", chat_completions, name="api-chat-completions"),
     path("v1/models", models.models, name="api-models"),

@@ -5,6 +5,7 @@ A bad value raises ImproperlyConfigured in one line that names variable, value a
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 Value = TypeVar("Value")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SHOWN_CHARACTERS = 80
 
@@ -67,6 +70,15 @@ class Environment:
         raw = self.text(name)
         return [word.strip() for word in raw.split(",") if word.strip()] if raw else list(default)
 
+    def networks(self, name: str, default: str) -> list[Network]:
+        """A comma-separated list of addresses and networks, or none."""
+
+        def parse(raw: str) -> list[Network]:
+            words = [] if raw.lower() == "none" else raw.split(",")
+            return [ipaddress.ip_network(word.strip()) for word in words if word.strip()]
+
+        return self._read(name, default, parse, "networks such as 127.0.0.0/8,10.1.2.0/24, or none")
+
     def address(self, name: str, default: str, schemes: Sequence[str]) -> str:
         """An URL with one of these schemes, or the empty default."""
 
@@ -77,6 +89,30 @@ class Environment:
 
         allowed = " or ".join(f"{scheme}://" for scheme in schemes)
         return self._read(name, default, parse, f"an address that begins with {allowed}")
+
+    def mail_server(self, name: str) -> dict[str, object]:
+        """Django's settings for an address such as smtp+tls://user:password@host:587; none where it is empty."""
+        schemes = ("smtp", "smtp+tls", "smtp+ssl", "consolemail")
+
+        def parse(raw: str) -> dict[str, object]:
+            if raw and urlsplit(raw).scheme not in schemes:
+                raise ValueError(raw)
+            return dict(environ.Env.email_url_config(raw)) if raw else {}
+
+        allowed = " or ".join(f"{scheme}://" for scheme in schemes)
+        return self._read(name, "", parse, f"an address that begins with {allowed}")
+
+    def addresses(self, name: str, schemes: Sequence[str]) -> str:
+        """URLs with one of these schemes, separated by commas."""
+
+        def parse(raw: str) -> str:
+            words = [word.strip() for word in raw.split(",") if word.strip()]
+            if not all(urlsplit(word).scheme in schemes for word in words):
+                raise ValueError(raw)
+            return ",".join(words)
+
+        allowed = " or ".join(f"{scheme}://" for scheme in schemes)
+        return self._read(name, "", parse, f"addresses that begin with {allowed}, separated by commas")
 
     def time_zone(self, name: str, default: str) -> str:
         def parse(raw: str) -> str:

@@ -2,6 +2,7 @@
 
     python -m localai_site.requirements base engine dev
 
+`engine` is the one for this machine's hardware; `gpu` or `cpu` names it, where that is not the machine to run on.
 Needs no more than the standard library (and, for the engine, base): it runs before all else.
 """
 
@@ -89,6 +90,8 @@ CPU = Installation(
     ENGINE_ADVICE,
 )
 
+NAMED = {"base": BASE, "dev": DEV, "gpu": GPU, "cpu": CPU}
+
 
 def engine_installation() -> Installation | None:
     """The engine for this machine's hardware; None where it runs in another process."""
@@ -117,7 +120,7 @@ def ensure(name: str, installation: Installation) -> None:
 
 def main(names: list[str]) -> None:
     for name in names:
-        installation = engine_installation() if name == "engine" else {"base": BASE, "dev": DEV}[name]
+        installation = engine_installation() if name == "engine" else NAMED[name]
         if installation:
             ensure(name, installation)
 

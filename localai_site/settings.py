@@ -10,6 +10,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from localai_site import __version__
 from localai_site.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -18,6 +19,7 @@ environment = Environment(Path(os.environ.get("LOCALAI_ENV_FILE") or BASE_DIR / 
 
 # LocalAI
 
+VERSION = __version__
 MODEL_NAME = environment.text("MODEL_NAME", "openai/gpt-oss-20b") or "openai/gpt-oss-20b"
 DEFAULT_MAX_TOKENS = environment.positive_integer("DEFAULT_MAX_TOKENS", 1000)
 MAX_CONTEXT_TOKENS = environment.positive_integer("MAX_CONTEXT_TOKENS", 2000)
@@ -26,7 +28,7 @@ MAX_CONCURRENT_GENERATIONS = environment.positive_integer("MAX_CONCURRENT_GENERA
 FIRST_TOKEN_TIMEOUT = environment.positive_integer("FIRST_TOKEN_TIMEOUT", 120)
 NEXT_TOKEN_TIMEOUT = environment.positive_integer("NEXT_TOKEN_TIMEOUT", 60)
 ENGINE = environment.choice("ENGINE", "vllm", ["vllm", "vllm-server"])
-VLLM_SERVER_URL = environment.address("VLLM_SERVER_URL", "", ["http", "https"])
+VLLM_SERVER_URL = environment.addresses("VLLM_SERVER_URL", ["http", "https"])
 VLLM_SERVER_API_KEY = environment.text("VLLM_SERVER_API_KEY")
 VLLM_ENGINE_ARGS = environment.json_object("VLLM_ENGINE_ARGS")
 HF_TOKEN = environment.text("HF_TOKEN")
@@ -73,9 +75,11 @@ INSTALLED_APPS = [
     "django_htmx",
     "inference",
     "chat",
+    "localai_site",
 ]
 
 MIDDLEWARE = [
+    "localai_site.probes.probes",
     "django.middleware.security.SecurityMiddleware",
     "localai_site.static_files.StaticFilesMiddleware",
     "localai_site.compression.CompressionMiddleware",
@@ -120,6 +124,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     if not Path(DATABASES["default"]["NAME"]).is_absolute() and DATABASES["default"]["NAME"] != ":memory:":
         DATABASES["default"]["NAME"] = str(BASE_DIR / DATABASES["default"]["NAME"])
+DATABASE_FILE = Path(DATABASES["default"]["NAME"]) if DATABASE_URL.startswith("sqlite:///") else None
+BACKUP_FOLDER = (DATABASE_FILE.parent if DATABASE_FILE else BASE_DIR) / Path(
+    environment.text("BACKUP_FOLDER") or "backups"
+).expanduser()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CHANNEL_LAYERS = {
@@ -147,6 +155,14 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "chat:home"
 LOGOUT_REDIRECT_URL = "login"
+PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
+
+globals().update(environment.mail_server("EMAIL_URL"))
+CAN_SEND_EMAIL = bool(environment.text("EMAIL_URL"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = environment.text("EMAIL_FROM")
+if CAN_SEND_EMAIL and not DEFAULT_FROM_EMAIL:
+    raise ImproperlyConfigured("EMAIL_FROM is not set; EMAIL_URL needs it, such as localai@example.org.")
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # each as its speakers call it
@@ -190,29 +206,48 @@ SESSION_COOKIE_SAMESITE = "Lax"
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = ["^metrics$"]  # asked by the machine itself, without the proxy
     SECURE_HSTS_SECONDS = 31_536_000
     # Other names of the same domain are not ours to decide about, nor is a browser's preload list.
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
-# Logs
+# Logs and metrics
 
+LOG_FORMAT = environment.choice("LOG_FORMAT", "text", ["text", "json"])
+LOG_LEVEL = environment.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
+METRICS_TOKEN = environment.text("METRICS_TOKEN")
+METRICS_NETWORKS = environment.networks("METRICS_NETWORKS", "127.0.0.0/8,::1")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
+        "request": {"()": "localai_site.logs.RequestFilter"},
         "not_readyz": {
             "()": "django.utils.log.CallbackFilter",
             "callback": lambda record: "/readyz" not in record.getMessage(),
-        }
+        },
     },
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "text": {
+            "()": "localai_site.logs.TextFormatter",
+            "format": "{asctime} {levelname} {name} [{request_id}]: {message}",
+            "style": "{",
+        },
+        "json": {"()": "localai_site.logs.JsonFormatter"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["request"]}},
+    "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
-        "chat": {"handlers": ["console"], "level": "INFO", "propagate": False},
-        "inference": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "chat": {"level": LOG_LEVEL},
+        "inference": {"level": LOG_LEVEL},
+        "localai_site": {"level": LOG_LEVEL},
+        # The access log is the site's own: these have whole addresses, and so what somebody searched for.
+        "django.channels.server": {"level": "CRITICAL"},
         "httpx": {"level": "WARNING"},
+        # Neither e-mails nor a debugging console: both would quote what people sent.
+        "django": {"handlers": [], "level": "INFO"},
         # A probe that asks every second until the engine is ready is no error.
         "django.request": {"filters": ["not_readyz"]},
     },

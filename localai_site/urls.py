@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.contrib.auth import views as auth
 from django.urls import include, path
 
-from chat.accounts import ChangePassword, LogIn, signup
+from inference.admin import engine, usage
 
 urlpatterns = [
-    path("accounts/login/", LogIn.as_view(), name="login"),
-    path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
-    path("accounts/signup/", signup, name="signup"),
-    path("accounts/password/", ChangePassword.as_view(), name="password-change"),
+    path("accounts/", include("chat.accounts.urls")),
+    path("admin/engine/", admin.site.admin_view(engine.engine), name="admin-engine"),
+    path("admin/engine/<str:name>/", admin.site.admin_view(engine.engine_order), name="admin-engine-order"),
+    path("admin/usage/", admin.site.admin_view(usage.usage), name="admin-usage"),
+    path("admin/usage/csv/", admin.site.admin_view(usage.usage_csv), name="admin-usage-csv"),
     path("admin/", admin.site.urls),
     path("", include("inference.urls")),
     path("", include("chat.urls")),

@@ -8,12 +8,14 @@ const LONGEST_DELAY_MS = 5000;
 const STALL_SECONDS = 12; // the server says something at least every 5 seconds
 const GIVE_UP_SECONDS = 25;
 const POLITE_CODES = [1000, 1001, 1005];
-const CLOSED_FOR_GOOD = { 4401: WORDS.loggedOut, 4404: WORDS.deleted };
+const NOT_LOGGED_IN = 4401;
+const CLOSED_FOR_GOOD = { [NOT_LOGGED_IN]: WORDS.loggedOut, 4404: WORDS.deleted };
 const HINTS = { open: "", stalled: WORDS.stalled, lost: WORDS.lost, closed: WORDS.closed };
 
 let socket = null;
 let reconnect = null;
 let newsAt = Date.now();
+let wasWelcome = false; // whether this page's sockets ever brought anything
 let goodbye = ""; // why the server closed it for good
 
 function isConnected() {
@@ -46,7 +48,10 @@ htmx.createWebSocket = (url) => {
         return;
       }
       newsAt = Date.now();
-      if (name === "message" && isConnected()) showConnection("open");
+      if (name === "message" && isConnected()) {
+        wasWelcome = true;
+        showConnection("open");
+      }
     });
   }
   return made;
@@ -60,6 +65,8 @@ document.addEventListener("htmx:wsOpen", (event) => {
 document.addEventListener("htmx:wsClose", ({ detail: { event, socketWrapper } }) => {
   const reason = (goodbye = CLOSED_FOR_GOOD[event.code] ?? "");
   showConnection(reason ? "closed" : "lost", reason);
+  // The page leads to the log-in, or stays where the browser has another session by now. Drafts are kept.
+  if (event.code === NOT_LOGGED_IN && wasWelcome) location.reload();
   // The extension does not come back from a polite good-bye, though it may be a proxy's that restarts.
   if (POLITE_CODES.includes(event.code)) setTimeout(socketWrapper.reconnect, LONGEST_DELAY_MS / 5);
 });

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.utils import translation
 
 from inference.demo import materialise
 from inference.engine import Engine
 from inference.engines.local import LocalEngine
+from inference.refusals import refusals
 from tests.engine_processes import MAX_MODEL_LEN, LocalProcess, ServerProcess, free_port
 from tests.scripted_server import ScriptedServer
 from tests.site_process import SiteProcess
@@ -29,10 +31,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish() -> None:
-    """Collect the last engine's while warnings can still be ignored."""
+    """Collect the last engine's while warnings can still be ignored; the tests' refusals are for no database."""
+    refusals.forget()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def language() -> Iterator[None]:
+    """What a page was asked for in German leaves the thread in German."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

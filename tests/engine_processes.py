@@ -18,6 +18,7 @@ import psutil
 
 from inference.engine import Progress
 from inference.engines.local import LocalEngine
+from inference.engines.pool import ServerPool
 from inference.engines.server import ServerEngine
 from inference.errors import EngineFailedError
 
@@ -129,6 +130,24 @@ class ServerProcess:
         async with httpx.AsyncClient(trust_env=False) as client:
             metrics = (await client.get(f"http://127.0.0.1:{self.port}/metrics")).text
         return sum(int(float(n)) for n in re.findall(r"^vllm:num_requests_running\{.*\} (\S+)$", metrics, re.M))
+
+
+@dataclass
+class PoolProcess:
+    """One vLLM server under two of its addresses, as if it were two servers."""
+
+    server: ServerProcess
+    engine: ServerPool = field(init=False)
+
+    def __post_init__(self) -> None:
+        urls = [f"http://{host}:{self.server.port}" for host in ("127.0.0.1", "localhost")]
+        self.engine = ServerPool([ServerEngine(url, "secret", "demo") for url in urls])
+
+    def reconnect(self) -> None:
+        self.engine.start(lambda _: None)
+
+    async def running_requests(self) -> int:
+        return await self.server.running_requests()
 
 
 def free_port() -> int:

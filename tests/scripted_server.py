@@ -57,11 +57,14 @@ class ScriptedServer:
     scripts: deque[Script] = field(default_factory=deque)
     default: Script = field(default_factory=lambda: Script(reply("Thinking.", "An answer.")))
     requests: list[dict[str, object]] = field(default_factory=list)
+    request_ids: list[str] = field(default_factory=list)
+    metrics: str = ""
     request_times: list[float] = field(default_factory=list)
     refusal: str = ""
     dropped: int = 0
     port: int = 0
     model: str = MODEL
+    max_model_len: int = 65536
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def enqueue(self, token_ids: Iterable[int], **options: object) -> None:
@@ -131,13 +134,17 @@ class ScriptedServer:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         lengths = [int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")]
         body = await reader.readexactly(lengths[0] if lengths else 0)
-        if head.startswith("GET "):
+        if head.startswith("GET /metrics "):
+            writer.write(f"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{self.metrics}".encode())
+        elif head.startswith("GET "):
             self._models(writer)
         else:
+            ids = [line[13:] for line in head.split("\r\n") if line.lower().startswith("x-request-id:")]
+            self.request_ids.append(ids[0].strip() if ids else "")
             await self._completion(json.loads(body), reader, writer)
 
     def _models(self, writer: asyncio.StreamWriter) -> None:
-        model = {"id": self.model, "object": "model", "max_model_len": 65536}
+        model = {"id": self.model, "object": "model", "max_model_len": self.max_model_len}
         self._answer(writer, 200, {"object": "list", "data": [model]})
 
     def _answer(self, writer: asyncio.StreamWriter, status: int, value: object) -> None:

@@ -88,7 +88,7 @@ class PostgreSQLServer:
         subprocess.run(initdb, user=self._user, check=True, stdout=subprocess.DEVNULL)
         options = ["-p", str(self._port), "-k", str(self._folder), "-c", "listen_addresses=127.0.0.1"]
         self._process = subprocess.Popen(
-            [_postgresql("postgres"), "-D", data, *options, "-c", "fsync=off"],
+            [_postgresql("postgres"), "-D", data, *options, "-c", "fsync=off", "-c", "max_connections=300"],
             user=self._user,
             stderr=subprocess.DEVNULL,
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,15 +16,24 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.document import Element, parsed, swap
-from tests.site_process import PASSWORD, SiteProcess
+from tests.site_process import PASSWORD
 
 SMALL_BUFFER_BYTES = 4096
+
+
+class Site(Protocol):
+    """A server, or a proxy before some."""
+
+    port: int
+
+    @property
+    def url(self) -> str: ...
 
 
 class Person:
     """Somebody who is logged in; the same at every server that shares the database."""
 
-    def __init__(self, site: SiteProcess, name: str = "ann") -> None:
+    def __init__(self, site: Site, name: str = "ann") -> None:
         with httpx.Client(base_url=site.url, trust_env=False, timeout=30) as client:
             client.get("/accounts/login/")
             form = {"username": name, "password": PASSWORD, "csrfmiddlewaretoken": client.cookies["csrftoken"]}
@@ -34,7 +44,7 @@ class Person:
     def headers(self) -> dict[str, str]:
         return {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
 
-    def new_conversation(self, site: SiteProcess) -> str:
+    def new_conversation(self, site: Site) -> str:
         """Its path."""
         headers = self.headers | {"X-CSRFToken": self.cookies["csrftoken"], "Referer": site.url}
         response = httpx.post(f"{site.url}/new/", headers=headers, trust_env=False, timeout=30)
@@ -44,7 +54,7 @@ class Person:
 class Viewer:
     """`async with` opens the page and its socket. Frames are read as they come, and applied when looked at."""
 
-    def __init__(self, person: Person, site: SiteProcess, path: str) -> None:
+    def __init__(self, person: Person, site: Site, path: str) -> None:
         self._person = person
         self._site = site
         self._path = path
@@ -110,6 +120,12 @@ class Viewer:
     def cut(self) -> None:
         """Be gone without a word, as a phone in a tunnel."""
         self._socket.transport.abort()
+
+    @property
+    def handshake(self) -> Mapping[str, str]:
+        """The headers with which the server opened the socket."""
+        assert self._socket.response
+        return self._socket.response.headers
 
     @property
     def is_cut(self) -> bool:

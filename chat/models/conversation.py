@@ -103,6 +103,22 @@ class Conversation(models.Model):
         start = max(0, end - EARLIER_MESSAGES)
         return self._part(path, versions, start, end)
 
+    def version(self, through: int | None, first: int | None) -> list[Message]:
+        """Of the path through message `through` down to the newest, else of the shown one, as much as is read at once.
+
+        From message `first` on; else its end.
+        """
+        path, versions = self._path_keys(through)
+        while through and path and path[-1] in versions:
+            path.append(versions[path[-1]][-1])
+        if not path:
+            path, versions = self._path_keys()
+        start = path.index(first) if first in path else max(0, len(path) - EARLIER_MESSAGES)
+        part = self._part(path, versions, start, start + EARLIER_MESSAGES)
+        if part and start + EARLIER_MESSAGES < len(path):
+            part[-1].later = path[start + EARLIER_MESSAGES]
+        return part
+
     def _part(self, path: list[int], versions: dict[int | None, list[int]], start: int, end: int) -> list[Message]:
         part = self._load(path[start:end], versions, start)
         if start and part:

@@ -110,6 +110,8 @@ class Message(models.Model):
     """In the path; the first is 0."""
     earlier: int | None = None
     """Of the first message on a page: from where on more can be shown."""
+    later: int | None = None
+    """Of the last message on a page that is not the end: the next one."""
     version, versions = 1, 1
     previous_version: int | None = None
     next_version: int | None = None

@@ -11,16 +11,22 @@ from typing import cast
 from uuid import UUID
 
 from django.db import connection
+from django.db.models.expressions import RawSQL
 
 from chat.search.phrases import Phrase
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Both statements name their parameters: query, owner, limit. The best come first."""
+    """`messages` and `titles` name their parameters: query, owner, limit. The best come first.
+
+    Those `everywhere` are anybody's, in no order; they take nothing but the query, as often as it stands in them.
+    """
 
     messages: str
     titles: str
+    messages_everywhere: str
+    conversations_everywhere: str
     query_of: Callable[[Sequence[Phrase]], str]
 
 
@@ -34,6 +40,18 @@ def find_messages(owner: int, phrases: Sequence[Phrase], limit: int) -> list[tup
 def find_titles(owner: int, phrases: Sequence[Phrase], limit: int) -> list[UUID]:
     index = _index()
     return [_uuid(row[0]) for row in _rows(index.titles, index.query_of(phrases), owner, limit)]
+
+
+def messages_everywhere(phrases: Sequence[Phrase]) -> RawSQL:
+    """The keys of all messages in which they are found, for a filter."""
+    index = _index()
+    return RawSQL(index.messages_everywhere, [index.query_of(phrases)])
+
+
+def conversations_everywhere(phrases: Sequence[Phrase]) -> RawSQL:
+    """The keys of all conversations that have them in one message, or in the title; for a filter."""
+    index = _index()
+    return RawSQL(index.conversations_everywhere, [index.query_of(phrases)] * 2)
 
 
 def _rows(statement: str, query: str, owner: int, limit: int) -> list[tuple[object, ...]]:
@@ -81,6 +99,14 @@ SQLITE = Index(
             AND c.owner_id = %(owner)s AND c.deleted_at IS NULL
         ORDER BY c.updated_at DESC LIMIT %(limit)s
     """,
+    messages_everywhere="""
+        SELECT rowid FROM chat_message_search WHERE chat_message_search MATCH '{text thinking}: (' || %s || ')'
+    """,
+    conversations_everywhere="""
+        SELECT conversation FROM chat_message_search WHERE chat_message_search MATCH '{text thinking}: (' || %s || ')'
+        UNION
+        SELECT conversation FROM chat_title_search WHERE chat_title_search MATCH '{title}: (' || %s || ')'
+    """,
     query_of=_for_sqlite,
 )
 
@@ -102,6 +128,12 @@ POSTGRESQL = Index(
         WHERE c.search @@ to_tsquery('simple', %(query)s)
             AND c.owner_id = %(owner)s AND c.deleted_at IS NULL
         ORDER BY c.updated_at DESC LIMIT %(limit)s
+    """,
+    messages_everywhere="SELECT id FROM chat_message WHERE search @@ to_tsquery('simple', %s)",
+    conversations_everywhere="""
+        SELECT conversation_id FROM chat_message WHERE search @@ to_tsquery('simple', %s)
+        UNION
+        SELECT id FROM chat_conversation WHERE search @@ to_tsquery('simple', %s)
     """,
     query_of=_for_postgresql,
 )

@@ -15,6 +15,7 @@ from django.http import JsonResponse
 
 from inference.errors import (
     BusyError,
+    DailyLimitError,
     EngineError,
     EngineFailedError,
     EngineNotReadyError,
@@ -92,6 +93,9 @@ def api_error(error: InferenceError) -> ApiError:
             )
             headers = {"Retry-After": str(error.retry_after_seconds)}
             return ApiError(429, message, code="rate_limit_exceeded", type="rate_limit_error", headers=headers)
+        case DailyLimitError():
+            headers = {"Retry-After": str(error.retry_after_seconds)}
+            return ApiError(429, str(error), code="insufficient_quota", type="insufficient_quota", headers=headers)
         case GateUnreachableError():
             message = "Redis does not answer, so nobody can tell whether the model is free. Try again in a moment."
             return _unavailable(message, "gate_unreachable")

@@ -60,9 +60,9 @@ REFUSALS = (
     Refusal(413, ("request_too_large",), "The body is too large. Send less."),
     Refusal(
         429,
-        ("rate_limit_exceeded",),
-        "The model is busy with other answers. Try again after Retry-After seconds, or let the request wait for its "
-        "turn: `?wait=60`.",
+        ("rate_limit_exceeded", "insufficient_quota"),
+        "The model is busy with other answers: try again after Retry-After seconds, or let the request wait for its "
+        "turn, `?wait=60`. Or (`insufficient_quota`) your limit for the day is reached, and Retry-After is midnight.",
         ("Retry-After",),
     ),
     Refusal(

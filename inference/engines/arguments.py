@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -17,7 +19,11 @@ from django.utils.translation import gettext_lazy as _
 from inference.errors import EngineFailedError
 from inference.weights import Weights, has_tokenizer
 
+if TYPE_CHECKING:
+    from vllm.config import VllmConfig
+
 CPU_FEATURES = Path("/proc/cpuinfo")
+SECRET = re.compile("token$|key|password|secret")
 
 
 def engine_arguments(
@@ -44,6 +50,26 @@ def engine_arguments(
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     return {**arguments, **engine_args}
+
+
+def arguments_in_force(arguments: Mapping[str, object], configuration: VllmConfig) -> dict[str, str]:
+    """What was asked for, and what vLLM chose where nothing was; whatever looks like a secret is left out."""
+    model, cache = configuration.model_config, configuration.cache_config
+    scheduler, parallel = configuration.scheduler_config, configuration.parallel_config
+    chosen = {
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "quantization": model.quantization,
+        "max_model_len": model.max_model_len,
+        "gpu_memory_utilization": cache.gpu_memory_utilization,
+        "kv_cache_dtype": cache.cache_dtype,
+        "block_size": cache.block_size,
+        "num_gpu_blocks": cache.num_gpu_blocks,
+        "max_num_seqs": scheduler.max_num_seqs,
+        "max_num_batched_tokens": scheduler.max_num_batched_tokens,
+        "tensor_parallel_size": parallel.tensor_parallel_size,
+    }
+    told = {name: "…" if SECRET.search(name) else str(value) for name, value in {**chosen, **arguments}.items()}
+    return dict(sorted(told.items()))
 
 
 def check_names(engine_args: Mapping[str, object]) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from prometheus_client import REGISTRY
 
 from inference.engine import (
     NEVER,
@@ -31,7 +32,8 @@ from inference.engine import (
     Tokens,
     checked_prompt,
 )
-from inference.engines.arguments import check_cpu, check_names, engine_arguments, runs_on_cpu
+from inference.engines.arguments import arguments_in_force, check_cpu, check_names, engine_arguments, runs_on_cpu
+from inference.engines.exposition import exposition
 from inference.engines.lock import EngineLock
 from inference.engines.parent_watch import own
 from inference.engines.start_failure import start_failure
@@ -66,6 +68,7 @@ class LocalEngine:
     ) -> None:
         self._weights = Weights(model, cache_folder, hf_token)
         self._engine_args = {"max_model_len": max_model_len, **engine_args}
+        self._arguments: dict[str, object] = {}
         self._lock = EngineLock(cache_folder / "engine.lock")
         self._log = VllmLog(cache_folder / "engine.log")
         self._engine: AsyncLLM | None = None
@@ -101,13 +104,13 @@ class LocalEngine:
             check_cpu(configuration)
         folder = self._weights.folder(on_progress)
         on_progress(Progress("loading", _("Starting the engine")))
-        arguments = engine_arguments(self._weights, folder, self._engine_args, is_cpu)
+        self._arguments = engine_arguments(self._weights, folder, self._engine_args, is_cpu)
 
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
 
         with self._log.reporting(on_progress):
-            return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+            return AsyncLLM.from_engine_args(AsyncEngineArgs(**self._arguments))
 
     def _import_vllm(self) -> None:
         """Import vLLM for the first time, after the environment it reads while it is imported."""
@@ -130,7 +133,12 @@ class LocalEngine:
         self._max_model_len = int(engine.model_config.max_model_len)
         details = {"vLLM": str(__version__), "device": str(current_platform.get_device_name())}
         self._takes_schema = not engine.model_config.skip_tokenizer_init
-        return EngineFacts(self._weights.model, self._max_model_len, details, self._takes_schema)
+        arguments = arguments_in_force(self._arguments, engine.vllm_config)
+        return EngineFacts(self._weights.model, self._max_model_len, details, self._takes_schema, arguments)
+
+    async def metrics(self) -> str:
+        """Empty as well with `disable_log_stats` among the engine's arguments."""
+        return exposition(REGISTRY.collect()) if self._engine else ""
 
     def is_healthy(self) -> bool:
         engine, loop = self._engine, self._loop

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 import httpx
 from django.utils.text import format_lazy
@@ -24,6 +25,7 @@ from inference.engine import (
     checked_prompt,
 )
 from inference.engines.completions import lines, refusal_of, tokens_of
+from inference.engines.exposition import merged
 from inference.engines.pending import PendingRequest
 from inference.engines.served import CONNECT_SECONDS, served_model, without_password
 from inference.errors import (
@@ -47,6 +49,9 @@ PROBE_SECONDS = 10.0
 PROBE_ANSWER_SECONDS = 20.0
 """A longer patience: requests run meanwhile, and a busy server is no dead one."""
 
+METRICS_SECONDS = 2.0
+"""Who looks at figures does not wait for them."""
+
 
 class ServerEngine:
     """One vLLM server. Every request has its own connection: dropping it is how a request is aborted.
@@ -64,14 +69,18 @@ class ServerEngine:
         self._doubt = threading.Event()
         self._running: dict[str, PendingRequest] = {}
 
+    @property
+    def name(self) -> str:
+        """Its address as it may be shown."""
+        return without_password(self._url)
+
     # start and stop
 
     def start(self, on_progress: ProgressListener) -> EngineFacts:
         """Also asks a running server anew whether it is well; its requests go on meanwhile."""
-        name = without_password(self._url)
-        on_progress(Progress("loading", format_lazy(_("Connecting to {name}"), name=name)))
+        on_progress(Progress("loading", format_lazy(_("Connecting to {name}"), name=self.name)))
         self._facts = self._served(START_ANSWER_SECONDS)
-        self._facts.details["server"] = name
+        self._facts.details["server"] = self.name
         self._client = httpx.AsyncClient(
             headers=self._headers,
             timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
@@ -102,6 +111,11 @@ class ServerEngine:
                     logger.warning("%s", error)
                     self._is_healthy = False
 
+    def shorten(self, max_model_len: int | None) -> None:
+        """Take no longer requests than the servers beside it."""
+        if max_model_len is not None:
+            self._facts = replace(self._facts, max_model_len=max_model_len)
+
     def is_healthy(self) -> bool:
         return self._is_healthy
 
@@ -124,7 +138,7 @@ class ServerEngine:
         body = self._body(checked_prompt(prompt_ids), sampling)
         request = self._running[request_id] = PendingRequest(asyncio.get_running_loop())
         try:
-            async with aclosing(self._stream(client, body, request)) as stream:
+            async with aclosing(self._stream(client, body, request, request_id)) as stream:
                 async for tokens in stream:
                     yield tokens
         except PromptError:
@@ -165,11 +179,12 @@ class ServerEngine:
         return body
 
     async def _stream(
-        self, client: httpx.AsyncClient, body: dict[str, object], request: PendingRequest
+        self, client: httpx.AsyncClient, body: dict[str, object], request: PendingRequest, request_id: str
     ) -> AsyncGenerator[Tokens, None]:
         response: httpx.Response | None = None
         try:
-            post = client.build_request("POST", f"{self._url}/v1/completions", json=body)
+            headers = {"X-Request-Id": request_id}  # vLLM makes its own ids, and log lines, of it
+            post = client.build_request("POST", f"{self._url}/v1/completions", json=body, headers=headers)
             response = await request.unless_ended(client.send(post, stream=True))
             if response.status_code != httpx.codes.OK:
                 raise refusal_of(response.status_code, await request.unless_ended(response.aread()))
@@ -189,6 +204,18 @@ class ServerEngine:
         finally:
             if response:
                 await response.aclose()
+
+    async def metrics(self) -> str:
+        return merged({self.name: await self.exposition()})
+
+    async def exposition(self) -> str:
+        """Its metrics as it tells them; empty where it does not."""
+        try:
+            async with httpx.AsyncClient(timeout=METRICS_SECONDS, trust_env=False) as client:
+                response = await client.get(f"{self._url}/metrics", headers=self._headers)
+        except (httpx.HTTPError, httpx.InvalidURL):  # it is away, or has too much to do
+            return ""
+        return response.text if response.status_code == httpx.codes.OK else ""
 
     async def abort(self, request_id: str) -> None:
         request = self._running.get(request_id)

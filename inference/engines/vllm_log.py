@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from inference.engine import Progress, ProgressListener
@@ -101,13 +102,20 @@ class VllmLog:
 
 
 def _logging_configuration(path: Path) -> dict[str, object]:
+    line = {"format": "%(levelname)s|%(asctime)s %(process)d %(name)s: %(message)s"}
+    json_line = {
+        "()": "pythonjsonlogger.json.JsonFormatter",
+        "fmt": "%(levelname)s %(name)s %(message)s",
+        "rename_fields": {"levelname": "level", "name": "logger"},
+        "timestamp": "time",
+    }
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(levelname)s|%(asctime)s %(process)d %(name)s: %(message)s"}},
+        "formatters": {"line": line, "console": json_line if settings.LOG_FORMAT == "json" else line},
         "handlers": {
             "file": {"class": "logging.FileHandler", "filename": str(path), "formatter": "line"},
-            "console": {"class": "logging.StreamHandler", "level": "ERROR", "formatter": "line"},
+            "console": {"class": "logging.StreamHandler", "level": "ERROR", "formatter": "console"},
         },
         "loggers": {"vllm": {"handlers": ["file", "console"], "level": "INFO", "propagate": False}},
     }

@@ -214,6 +214,7 @@ def test_a_hit_leads_to_its_message(client: Client, ann: User, animals: Conversa
     assert f'href="{animals.get_absolute_url()}?from={prompt.pk}#message-{prompt.pk}"' in html
 
 
+@pytest.mark.django_db(transaction=True)  # what the view does in another thread would close a test's transaction
 def test_a_hit_in_another_version_is_opened_by_showing_it(client: Client, ann: User, animals: Conversation) -> None:
     shown = animals.leaf
     assert shown

@@ -1,4 +1,4 @@
-"""What both engines promise, on the real vLLM."""
+"""What all engines promise, on the real vLLM."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import re
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from types import SimpleNamespace
 from uuid import uuid4
@@ -25,7 +25,7 @@ from inference.errors import (
     PromptError,
 )
 from inference.vocabulary import encoding
-from tests.engine_processes import MAX_MODEL_LEN, LocalProcess, ServerProcess
+from tests.engine_processes import MAX_MODEL_LEN, LocalProcess, PoolProcess, ServerProcess
 
 PROMPT = [200006, 1428, 200008, 13225, 200007, 200006, 173781]
 """A user's "Hello", and the start of the assistant's message."""
@@ -33,12 +33,28 @@ PROMPT = [200006, 1428, 200008, 13225, 200007, 200006, 173781]
 ENDLESS = Sampling(max_tokens=3000, temperature=2.0, seed=1)
 """Hot enough to wander for hundreds of tokens before a stop token is drawn."""
 
-Process = LocalProcess | ServerProcess
+Process = LocalProcess | ServerProcess | PoolProcess
+
+
+@pytest.fixture(scope="session")
+def pool_process(server_process: ServerProcess) -> Iterator[PoolProcess]:
+    process = PoolProcess(server_process)
+    yield process
+    process.engine.stop()
+
+
+@pytest.fixture(params=["local", "server", "pool"])
+def process(request: pytest.FixtureRequest) -> Process:
+    found: Process = request.getfixturevalue(f"{request.param}_process")
+    if isinstance(found, PoolProcess):
+        found.reconnect()  # others end its server
+    return found
 
 
 @pytest.fixture(params=["local", "server"])
-def process(request: pytest.FixtureRequest) -> Process:
-    found: Process = request.getfixturevalue(f"{request.param}_process")
+def mortal_process(request: pytest.FixtureRequest) -> LocalProcess | ServerProcess:
+    """What can be killed; a pool's deaths have tests of their own, for real ones take long to start again."""
+    found: LocalProcess | ServerProcess = request.getfixturevalue(f"{request.param}_process")
     return found
 
 
@@ -63,6 +79,22 @@ async def wait_for_running(process: Process, number: int, seconds: float) -> Non
     while await process.running_requests() != number:
         assert time.monotonic() < deadline, f"{await process.running_requests()} requests run, not {number}"
         await asyncio.sleep(0.01)
+
+
+def written(metrics: str) -> float:
+    """Of one of its servers: a pool may have the same one twice."""
+    return max(float(n) for n in re.findall(r"^vllm:generation_tokens_total\{.*\} (\S+)$", metrics, re.MULTILINE))
+
+
+async def test_its_metrics_count_the_tokens_that_it_wrote(process: Process, engine: Engine) -> None:
+    before = written(await engine.metrics())
+    ids = ids_of(await collect(engine, Sampling(max_tokens=20, temperature=2.0, seed=1)))
+    await wait_for_running(process, 0, 5)
+    async with asyncio.timeout(5):
+        while written(metrics := await engine.metrics()) < before + len(ids):
+            await asyncio.sleep(0.05)
+    assert written(metrics) == before + len(ids)
+    assert "process_" not in metrics
 
 
 async def test_streams_ids_and_ends_with_one_reason(engine: Engine) -> None:
@@ -271,24 +303,26 @@ async def test_a_grammar_that_cannot_be_made_is_no_death_of_the_engine(
         await collect(local_process.engine, Sampling(5, json_schema=schema))
 
 
-async def test_death_in_the_middle_is_told_at_once_and_a_restart_heals(process: Process) -> None:
-    stream = process.engine.generate(PROMPT, ENDLESS, str(uuid4()))
+async def test_death_in_the_middle_is_told_at_once_and_a_restart_heals(
+    mortal_process: LocalProcess | ServerProcess,
+) -> None:
+    stream = mortal_process.engine.generate(PROMPT, ENDLESS, str(uuid4()))
     await anext(stream)
-    process.kill()
+    mortal_process.kill()
     killed_at = time.monotonic()
     with pytest.raises(EngineDiedError):
         async for _ in stream:
             pass
     assert time.monotonic() - killed_at < 1
-    while process.engine.is_healthy():
+    while mortal_process.engine.is_healthy():
         assert time.monotonic() - killed_at < 2
         await asyncio.sleep(0.01)
     with pytest.raises(EngineError):
-        await collect(process.engine, Sampling(5))
-    await asyncio.to_thread(process.engine.stop)
-    await asyncio.to_thread(process.start)
-    assert process.engine.is_healthy()
-    assert len(ids_of(await collect(process.engine, Sampling(20, temperature=2.0, seed=1)))) == 20
+        await collect(mortal_process.engine, Sampling(5))
+    await asyncio.to_thread(mortal_process.engine.stop)
+    await asyncio.to_thread(mortal_process.start)
+    assert mortal_process.engine.is_healthy()
+    assert len(ids_of(await collect(mortal_process.engine, Sampling(20, temperature=2.0, seed=1)))) == 20
 
 
 async def test_stop_ends_running_streams_as_broken(process: Process) -> None:

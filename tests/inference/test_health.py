@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from inference.engine import EngineFacts, ProgressListener
 from inference.errors import EngineFailedError
@@ -52,3 +53,11 @@ def test_readiness_is_a_status(client: Client, monkeypatch: pytest.MonkeyPatch) 
     response = client.get("/readyz")
     supervisor.stop()
     assert (response.status_code, response.json()["state"]) == (200, "ready")
+
+
+def test_both_answer_under_any_name_and_while_the_database_is_away(client: Client, settings: Settings) -> None:
+    """No fixture here lets a test use the database; a page with this cookie would."""
+    settings.ALLOWED_HOSTS, settings.SECURE_SSL_REDIRECT = ["chat.example.org"], True
+    client.cookies["sessionid"] = "somebodys"
+    assert client.get("/healthz", headers={"Host": "10.0.0.7"}).status_code == 200
+    assert client.get("/readyz", headers={"Host": "10.0.0.7"}).status_code == 503

@@ -63,6 +63,9 @@ class ScriptedEngine:
     async def abort(self, request_id: str) -> None:
         return
 
+    async def metrics(self) -> str:
+        return "vllm:num_requests_running 1.0\n"
+
     def is_healthy(self) -> bool:
         return self.is_started
 
@@ -506,7 +509,7 @@ def test_settings_choose_the_engine(fresh_supervisor: None, settings: Settings, 
     get_supervisor.cache_clear()
     settings.ENGINE, settings.VLLM_SERVER_URL = "vllm-server", "http://gpu:8001/v1"
     assert isinstance(get_supervisor()._engine, ServerEngine)
-    assert get_supervisor()._is_remote
+    assert get_supervisor().is_remote
 
 
 @pytest.mark.parametrize(("context", "output", "length"), [(2000, 1000, 4096), (2048, 1024, 4096), (2049, 1024, 5120)])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
+from tests.conftest import NewSite
 from tests.scripted_server import ScriptedServer, reply
 from tests.services import PostgreSQLServer, RedisServer
 from tests.site import searched
@@ -81,3 +82,50 @@ def test_both_databases_find_the_same(postgresql_site: SiteProcess) -> None:
     done = postgresql_site.manage("shell", "-v0", "-c", "from tests.site import searched; searched.tell()")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == expected
+
+
+MOVED = "--natural-foreign --natural-primary --format jsonl --exclude contenttypes --exclude auth.permission"
+MOVED += " --exclude admin.logentry --exclude sessions"
+
+WRITE_HISTORY = """
+from django.contrib.auth.models import Group, User
+from chat.models import Message, Role
+from inference.models import ApiKey
+
+bob = User.objects.get(username="bob")
+bob.groups.add(Group.objects.create(name="friends"))
+ApiKey.issue(bob, "program")
+talk = bob.conversations.create(title="Größe")
+asked = talk.messages.create(role=Role.USER, text="How tall is an ocelot? 👩‍🚀")
+ids = Message.token_ids.field.pack([0, 200007, 201087])
+answer = {"role": Role.ASSISTANT, "token_ids": ids, "status": "complete"}
+talk.leaf = talk.messages.create(parent=asked, text="Not very.", thinking="A small cat.", **answer)
+talk.save()
+"""
+
+READ_HISTORY = """
+from django.contrib.auth import authenticate
+from chat.search.hits import search
+
+bob = authenticate(username="bob", password="correct-horse-7")
+(talk,) = bob.conversations.all()
+print(talk.pk, talk.title, talk.leaf_id, list(bob.groups.values_list("name")), list(bob.api_keys.values_list("digest")))
+for message in talk.messages.order_by("pk"):
+    print(message.pk, message.parent_id, message.text, message.thinking, bytes(message.token_ids).hex())
+print([[hit.part for hit in search(bob, query)] for query in ("ocelot", "small cat", "grosse", "größe")])
+"""
+
+
+def test_a_history_moves_from_sqlite_to_postgresql(
+    new_site: NewSite, postgresql_site: SiteProcess, tmp_path: Path
+) -> None:
+    """As docs/scale.md has it."""
+    old, file = new_site(MODEL_NAME="demo"), tmp_path / "history.jsonl"
+    for arguments in (["shell", "-v0", "-c", WRITE_HISTORY], ["dumpdata", *MOVED.split(), "--output", str(file)]):
+        done = old.manage(*arguments)
+        assert done.returncode == 0, done.stderr
+    done = postgresql_site.manage("loaddata", str(file))
+    assert done.returncode == 0, done.stderr
+    expected, found = (site.manage("shell", "-v0", "-c", READ_HISTORY) for site in (old, postgresql_site))
+    assert "ocelot" in expected.stdout, expected.stderr
+    assert found.stdout == expected.stdout, found.stderr

@@ -25,13 +25,17 @@ def site(tmp_path: Path) -> SiteProcess:
         ("MAX_CONCURRENT_GENERATIONS", "-1", "it must be a whole number of at least 1."),
         ("ENGINE", "llama", "ENGINE is 'llama'; it must be one of vllm, vllm-server."),
         ("ENGINE", "vllm-server", "VLLM_SERVER_URL is not set; ENGINE=vllm-server needs it"),
+        ("VLLM_SERVER_URL", "http://a:1,b:1", "it must be addresses that begin with http:// or https://, separated by"),
         ("VLLM_ENGINE_ARGS", "[1]", "VLLM_ENGINE_ARGS is '[1]'; it must be a JSON object"),
         ("DEBUG", "maybe", "DEBUG is 'maybe'; it must be True or False."),
         ("HTTPS", "2", "HTTPS is '2'; it must be True or False."),
         ("MODEL_NAME", "gpt", "MODEL_NAME is 'gpt'; it must be a Hugging Face id"),
         ("SECRET_KEY", "", "SECRET_KEY is not set"),
         ("DATABASE_URL", "oracle-thing://x", "it must be an address that begins with sqlite:// or postgres://"),
+        ("EMAIL_URL", "mail.example.org", "it must be an address that begins with smtp:// or smtp+tls://"),
+        ("EMAIL_URL", "smtp://mail.example.org", "EMAIL_FROM is not set; EMAIL_URL needs it"),
         ("REDIS_URL", "localhost:6379", "it must be an address that begins with redis://"),
+        ("METRICS_NETWORKS", "10.0.0.1/8", "METRICS_NETWORKS is '10.0.0.1/8'; it must be networks such as"),
     ],
 )
 def test_a_bad_value_is_one_line(site: SiteProcess, name: str, value: str, told: str) -> None:

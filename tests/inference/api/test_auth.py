@@ -216,6 +216,7 @@ async def test_a_request_does_not_wait_for_its_note_nor_fail_with_it(
     monkeypatch.setattr(auth.logger, "propagate", True)
     async with ThreadSensitiveContext():  # as a server gives each request its own thread
         assert (await ask(program, f"Bearer {issued[1]}")).status == 200
+        await sync_to_async(connections.close_all)()  # that thread's, as a server does at a request's end
     is_answered.set()
     await until(lambda: not auth._tasks)
     assert "The use of an API key could not be noted." in caplog.text

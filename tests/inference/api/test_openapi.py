@@ -30,7 +30,7 @@ from tests.site_process import ROOT
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 ONLY_IN_STREAMS = {"nothing_written"}
 CODE = re.compile(r"""(?:\bcode(?:: str )?= ?|_unavailable\([^"\n]*)"(\w+)\"""")
-OTHER_PAGES = {"healthz", "readyz", "api-docs", "api-openapi"}
+OTHER_PAGES = {"healthz", "readyz", "metrics", "api-docs", "api-openapi"}
 
 
 def test_every_address_is_described() -> None:

@@ -1,0 +1,36 @@
+#!/bin/sh
+# What the container runs: `serve` (prepares the database first, unless MIGRATE=no), `prepare`, or any command of manage.py.
+set -eu
+cd "$(dirname "$0")/.."
+
+# A secret key is made once and kept with the data; several containers share it through SECRET_KEY or the volume.
+if [ -z "${SECRET_KEY:-}" ]; then
+    key=${DATA_FOLDER:-/data}/secret_key
+    if [ ! -s "$key" ]; then
+        (umask 077 && python -c 'import secrets; print(secrets.token_urlsafe(50))' >"$key.new" && mv "$key.new" "$key") || {
+            echo "LocalAI cannot start: $key cannot be written. Give the user $(id -u) the folder, or set SECRET_KEY." >&2
+            exit 1
+        }
+    fi
+    SECRET_KEY=$(cat "$key")
+    export SECRET_KEY
+fi
+
+prepare() {
+    python manage.py migrate --no-input --verbosity 0
+    python manage.py create_first_admin
+}
+
+case "${1:-serve}" in
+serve)
+    [ "${MIGRATE:-yes}" = no ] || prepare
+    # exec: SIGTERM reaches the server itself, which saves what it writes and ends the engine.
+    exec python -m daphne -b "${HOST:-0.0.0.0}" -p "${PORT:-8000}" localai_site.asgi:application
+    ;;
+prepare)
+    prepare
+    ;;
+*)
+    exec python manage.py "$@"
+    ;;
+esac

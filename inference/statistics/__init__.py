@@ -1,0 +1,1 @@
+"""What the model was used for: counts, percentiles, and how they are drawn."""
