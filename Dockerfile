@@ -44,7 +44,8 @@ ENV PATH=/venv/bin:$PATH \
     HF_HOME=/models \
     DATABASE_URL=sqlite:////data/db.sqlite3 \
     BACKUP_FOLDER=/data/backups \
-    LOG_FORMAT=json
+    LOG_FORMAT=json \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /app
 USER 1000:1000
 VOLUME ["/data", "/models"]

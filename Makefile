@@ -7,7 +7,7 @@ VENV ?= .venv
 
 python := $(VENV)/bin/python
 install := $(python) -m localai_site.requirements
-# What the tests need beside Python: a browser, a real Redis, a real PostgreSQL, nginx and what checks it and the units, GNU gettext and curl (command:Debian package).
+# What the tests need beside Python: a browser, Redis, PostgreSQL, nginx, and small programs (command:Debian package).
 programs := chromium:chromium redis-server:redis-server pg_ctlcluster:postgresql msgfmt:gettext curl:curl nginx:nginx-light openssl:openssl systemd-analyze:systemd
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1

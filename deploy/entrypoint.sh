@@ -16,6 +16,10 @@ if [ -z "${SECRET_KEY:-}" ]; then
     export SECRET_KEY
 fi
 
+if [ -n "${HF_HOME:-}" ] && [ ! -w "$HF_HOME" ]; then
+    echo "LocalAI cannot write to $HF_HOME, so no model can be downloaded. Give the user $(id -u) the folder that is mounted there." >&2
+fi
+
 prepare() {
     python manage.py migrate --no-input --verbosity 0
     python manage.py create_first_admin

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from chat.admin import conversations, invitations, users
+from chat.admin import audit, conversations, invitations, parts, users
 
-__all__ = ["conversations", "invitations", "users"]
+__all__ = ["audit", "conversations", "invitations", "parts", "users"]

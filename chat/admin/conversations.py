@@ -1,160 +1,176 @@
-"""The administrators' review: conversations with their messages, thinking included, read-only."""
+"""The list of everybody's conversations; its rows lead to the pages of `chat.admin.reading`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
+from uuid import UUID
+
 from django.contrib import admin
-from django.db import models
-from django.db.models import Count, QuerySet
-from django.http import HttpRequest
-from django.template.loader import render_to_string
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.text import Truncator
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 
-from chat.models import Conversation, Feedback, Message
+from chat.admin import exports, reading
+from chat.admin.evidence import Evidence
+from chat.admin.filters import AnyOutcomeFilter, EffortFilter, FeedbackFilter, FlagFilter, OutcomeFilter, OwnerFilter
+from chat.models import Conversation, Look, Role
+from chat.review import audit, export, summary
+from chat.search import index
+from chat.search.phrases import Phrase
 
-EXCERPT_CHARACTERS = 80
-
-
-class ReadOnly:
-    """What was said is evidence: nobody adds to it or changes it here."""
-
-    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
+HEAVY = tuple(f"leaf__{name}" for name in ("text", "thinking", "html", "token_ids", "prompt_token_ids"))
 
 
-class PartOfConversation(ReadOnly):
-    """Whole conversations may be deleted, with all that is in them; a part alone would tear it."""
-
-    model: type[models.Model]
-
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        match = request.resolver_match
-        is_alone = match is not None and str(match.url_name).startswith(f"chat_{self.model._meta.model_name}_")
-        return not is_alone and super().has_delete_permission(request, obj)  # type: ignore[misc]
-
-
-class MessageInline(ReadOnly, admin.StackedInline):  # type: ignore[type-arg]  # not generic at run time
-    model = Message
-    fields = ("role", "thinking", "text", "status", "error", "rating", "effort", "model", "created_at")
-    readonly_fields = fields
-    extra = 0
-    can_delete = False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
-        return Message.objects.without_token_ids().select_related("feedback")
-
-    @admin.display(description=_("Feedback"))
-    def rating(self, message: Message) -> str | None:
-        given = message.given_feedback
-        return " · ".join(filter(None, [given.get_rating_display(), given.note])) if given else None
+class ConversationList(ChangeList):
+    def get_results(self, request: HttpRequest) -> None:
+        """What is shown of each comes for the whole page at once."""
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        summary.attach(self.result_list)
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("__str__", "owner", "message_count", "updated_at")
-    list_filter = ("updated_at", "effort", "messages__status", "owner")
-    search_fields = ("title", "messages__text", "messages__thinking", "owner__username")
-    date_hierarchy = "updated_at"
-    fields = ("title", "owner", "effort", "created_at", "updated_at")
-    inlines = (MessageInline,)
-    list_select_related = ("owner",)
-    view_on_site = False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
-        return Conversation.objects.started().annotate(message_count=Count("messages", distinct=True))
-
-    @admin.display(ordering="message_count", description=_("messages"))
-    def message_count(self, conversation: Conversation) -> int:
-        return int(getattr(conversation, "message_count", 0))
-
-
-@admin.register(Message)
-class MessageAdmin(PartOfConversation, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("__str__", "conversation", "status", "effort", "model", "created_at")
-    list_filter = ("role", "status", "effort", "model", "created_at")
-    search_fields = ("text", "thinking", "conversation__title")
-    list_select_related = ("conversation",)
-    exclude = ("token_ids", "prompt_token_ids")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
-        return Message.objects.without_token_ids()
-
-
-@admin.register(Feedback)
-class FeedbackAdmin(PartOfConversation, admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = (
-        "rating",
-        "note_excerpt",
-        "person",
-        "conversation_link",
-        "prompt_excerpt",
-        "answer_excerpt",
-        "updated_on",
-    )
-    list_filter = ("rating", "updated_at", "message__model")
-    search_fields = ("note", "message__text", "message__parent__text", "message__conversation__owner__username")
-    fields = (
-        "rating",
-        "note",
-        "person",
-        "conversation_link",
-        "prompt",
-        "thinking",
-        "answer",
-        "created_at",
+class ConversationAdmin(Evidence):
+    list_display = ("__str__", "owner", "messages", "tokens", "last_outcome", "feedback", "flag", "updated_on")
+    list_filter = (
+        OwnerFilter,
         "updated_at",
+        EffortFilter,
+        OutcomeFilter,
+        AnyOutcomeFilter,
+        FeedbackFilter,
+        FlagFilter,
     )
-    readonly_fields = fields
+    actions = ("export_harmony", "export_chat")
     date_hierarchy = "updated_at"
     ordering = ("-updated_at",)
+    list_select_related = ("owner", "leaf", "review")
+    view_on_site = False
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Feedback]:
-        kept = super().get_queryset(request).select_related("message__conversation__owner", "message__parent")
-        heavy = ("token_ids", "prompt_token_ids", "html")
-        return kept.defer(*(f"{message}__{name}" for message in ("message", "message__parent") for name in heavy))
+    def get_changelist(self, request: HttpRequest, **options: object) -> type[ConversationList]:
+        return ConversationList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        return Conversation.objects.kept().started().defer(*HEAVY)
+
+    def found(self, phrases: list[Phrase]) -> Q:
+        return Q(pk__in=index.conversations_everywhere(phrases))
+
+    # Columns
+
+    @admin.display(description=_("messages"))
+    def messages(self, conversation: Conversation) -> str:
+        return number_format(summary.of(conversation).messages)
+
+    @admin.display(description=_("tokens"))
+    def tokens(self, conversation: Conversation) -> str:
+        return number_format(summary.of(conversation).tokens, force_grouping=True)
+
+    @admin.display(description=_("last outcome"))
+    def last_outcome(self, conversation: Conversation) -> str:
+        leaf = conversation.leaf
+        return str(leaf.get_status_display()) if leaf and leaf.role == Role.ASSISTANT else ""
+
+    @admin.display(description=_("feedback"))
+    def feedback(self, conversation: Conversation) -> str:
+        given = summary.of(conversation)
+        thumbs = (f"👍 {given.good}" if given.good else "", f"👎 {given.bad}" if given.bad else "")
+        return " ".join(filter(None, thumbs))
+
+    @admin.display(description=_("flag"), ordering="review__flag")
+    def flag(self, conversation: Conversation) -> str:
+        review = conversation._state.fields_cache.get("review")
+        return str(review.get_flag_display()) if review else ""
 
     @admin.display(description=_("updated"), ordering="updated_at")
-    def updated_on(self, feedback: Feedback) -> str:
-        return date_format(timezone.localdate(feedback.updated_at), "SHORT_DATE_FORMAT")
+    def updated_on(self, conversation: Conversation) -> str:
+        return date_format(timezone.localtime(conversation.updated_at), "SHORT_DATETIME_FORMAT")
 
-    @admin.display(description=_("note"), ordering="note")
-    def note_excerpt(self, feedback: Feedback) -> str:
-        return _excerpt(feedback.note)
+    # Reading
 
-    @admin.display(description=_("person"), ordering="message__conversation__owner__username")
-    def person(self, feedback: Feedback) -> str:
-        return str(feedback.message.conversation.owner)
+    def get_urls(self) -> list[URLPattern]:
+        note, flag = self.admin_site.admin_view(self.note_view), self.admin_site.admin_view(self.flag_view)
+        return [
+            path("<uuid:pk>/note/", require_POST(note), name="chat_conversation_note"),
+            path("<uuid:pk>/flag/", require_POST(flag), name="chat_conversation_flag"),
+            *super().get_urls(),
+        ]
 
-    @admin.display(description=_("conversation"), ordering="message__conversation__title")
-    def conversation_link(self, feedback: Feedback) -> str:
-        return render_to_string("admin/chat/conversation_link.html", {"conversation": feedback.message.conversation})
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
+        if request.method == "POST":
+            raise PermissionDenied
+        conversation = self._wanted(request, unquote(object_id))
+        return reading.page(request, conversation, self._frame(request, conversation))
 
-    @admin.display(description=_("prompt"))
-    def prompt_excerpt(self, feedback: Feedback) -> str:
-        return _excerpt(self.prompt(feedback))
+    def note_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        conversation = self._wanted(request, str(pk))
+        return reading.add_note(request, conversation, self._frame(request, conversation))
 
-    @admin.display(description=_("answer"))
-    def answer_excerpt(self, feedback: Feedback) -> str:
-        return _excerpt(feedback.message.text)
+    def flag_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        return reading.set_flag(request, self._wanted(request, str(pk)))
 
-    @admin.display(description=_("prompt"))
-    def prompt(self, feedback: Feedback) -> str:
-        prompt = feedback.message.parent
-        return prompt.text if prompt else ""
+    def _wanted(self, request: HttpRequest, pk: str) -> Conversation:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        found: Conversation | None = self.get_object(request, pk)
+        if found is None:
+            raise Http404
+        return found
 
-    @admin.display(description=_("thinking"))
-    def thinking(self, feedback: Feedback) -> str:
-        return feedback.message.thinking
+    def _frame(self, request: HttpRequest, conversation: Conversation) -> reading.Frame:
+        """Neighbours are those on the same page of the list that was left for it."""
+        listed = copy(request)
+        listed.GET = QueryDict(request.GET.get(reading.FILTERS, ""))
+        try:
+            keys = [each.pk for each in self.get_changelist_instance(listed).result_list]
+        except IncorrectLookupParameters:
+            keys = []
+        place = keys.index(conversation.pk) if conversation.pk in keys else len(keys)
+        return reading.Frame(
+            previous=keys[place - 1] if 0 < place < len(keys) else None,
+            next=keys[place + 1] if place + 1 < len(keys) else None,
+            may_delete=self.has_delete_permission(request, conversation),
+        )
 
-    @admin.display(description=_("answer"))
-    def answer(self, feedback: Feedback) -> str:
-        return feedback.message.text
+    # Export
 
+    @admin.action(description=_("Export the selected conversations in Harmony form (JSONL)"), permissions=["view"])
+    def export_harmony(self, request: HttpRequest, queryset: QuerySet[Conversation]) -> StreamingHttpResponse:
+        return exports.response(request, queryset, "harmony", export.harmony_record)
 
-def _excerpt(text: str) -> str:
-    return Truncator(" ".join(text.split())).chars(EXCERPT_CHARACTERS)
+    @admin.action(description=_("Export the selected conversations as chat messages (JSONL)"), permissions=["view"])
+    def export_chat(self, request: HttpRequest, queryset: QuerySet[Conversation]) -> StreamingHttpResponse:
+        return exports.response(request, queryset, "chat", export.chat_record)
+
+    # Deleting
+
+    def get_deleted_objects(
+        self, objs: QuerySet[Conversation] | Sequence[Conversation], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Asking whether to delete them shows their titles."""
+        if not request.POST.get("post"):
+            audit.record_keys(request.user, Look.LISTED, [each.pk for each in objs])
+        return super().get_deleted_objects(objs, request)
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: Conversation) -> None:
+        audit.record(request.user, Look.DELETED, obj)
+        super().delete_model(request, obj)
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Conversation]) -> None:
+        keys = list(queryset.values_list("pk", flat=True))
+        audit.record_keys(request.user, Look.DELETED, keys)
+        super().delete_queryset(request, Conversation.objects.filter(pk__in=keys))

@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'audit log',
                 'ordering': ['-created_at', '-pk'],
                 'base_manager_name': 'objects',
+                'default_permissions': ('view',),
             },
         ),
         migrations.CreateModel(

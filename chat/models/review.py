@@ -69,8 +69,13 @@ class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
     def update(self, **values: object) -> NoReturn:
         raise AppendOnlyError
 
-    def bulk_update(self, *arguments: object, **options: object) -> NoReturn:  # type: ignore[override]
+    def bulk_update(self, *arguments: object, **options: object) -> NoReturn:
         raise AppendOnlyError
+
+    def bulk_create(self, objs: Iterable[AuditEntry], *arguments: object, **options: object) -> list[AuditEntry]:
+        if arguments or options:  # some of which would change lines
+            raise AppendOnlyError
+        return super().bulk_create(objs)
 
     def delete(self) -> NoReturn:
         raise AppendOnlyError
@@ -91,6 +96,7 @@ class AuditEntry(models.Model):
 
     class Meta:
         base_manager_name = "objects"
+        default_permissions = ("view",)
         ordering = ["-created_at", "-pk"]
         verbose_name = _("audit entry")
         verbose_name_plural = _("audit log")

@@ -5,9 +5,12 @@ Reading or exporting one's own conversation is no look; whatever changes somethi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import cast
+from uuid import UUID
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import transaction
 
 from chat.models import AuditEntry, Conversation, Look
 
@@ -26,14 +29,13 @@ def record(actor: Actor, look: Look, conversation: Conversation | None = None, d
         _entry(actor, look, detail, conversation).save()
 
 
-def record_all(actor: Actor, look: Look, conversations: Iterable[Conversation], detail: str = "") -> None:
-    """A line for each; they come with their owners."""
-    entries = (
-        _entry(actor, look, detail, conversation)
-        for conversation in conversations
-        if not _is_ones_own(actor, look, conversation)
-    )
-    AuditEntry.objects.bulk_create(entries, batch_size=BATCH)
+def record_keys(actor: Actor, look: Look, keys: Sequence[UUID], detail: str = "") -> None:
+    """A line for each of these conversations; all, or none."""
+    with transaction.atomic():
+        for start in range(0, len(keys), BATCH):
+            batch = Conversation.objects.filter(pk__in=keys[start : start + BATCH]).select_related("owner")
+            entries = [_entry(actor, look, detail, each) for each in batch if not _is_ones_own(actor, look, each)]
+            AuditEntry.objects.bulk_create(entries)
 
 
 def _is_ones_own(actor: Actor, look: Look, conversation: Conversation) -> bool:
@@ -42,7 +44,7 @@ def _is_ones_own(actor: Actor, look: Look, conversation: Conversation) -> bool:
 
 def _entry(actor: Actor, look: Look, detail: str, conversation: Conversation | None = None) -> AuditEntry:
     return AuditEntry(
-        actor_key=actor.pk,
+        actor_key=cast(int, actor.pk),
         actor_name=actor.get_username(),
         look=look,
         conversation_key=conversation.pk if conversation else None,

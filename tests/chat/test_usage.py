@@ -70,4 +70,4 @@ def test_people_see_what_they_have_used(client: Client, ann: User) -> None:
     DailyLimits.objects.create(user=ann, tokens=5000)
     client.force_login(ann)
     page = client.get("/settings/").content.decode()
-    assert "Today you have used 1 answers and 1,234 tokens. Your limit is 5,000 tokens a day." in page
+    assert "Used today: answers 1, tokens 1,234. At most 5,000 tokens a day." in page

@@ -6,6 +6,7 @@ import fnmatch
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,10 +93,60 @@ def test_the_image_runs_as_nobody_in_particular_and_gets_its_signals() -> None:
     steps = instructions()
     assert ("USER", "1000:1000") in steps
     assert ("STOPSIGNAL", "SIGTERM") in steps
-    entrypoint = (ROOT / "deploy/entrypoint.sh").read_text()
-    assert "exec python -m daphne" in entrypoint
-    assert (ROOT / "deploy/entrypoint.sh").stat().st_mode & 0o111
-    subprocess.run(["sh", "-n", ROOT / "deploy/entrypoint.sh"], check=True)
+    assert ("ENTRYPOINT", '["/app/deploy/entrypoint.sh"]') in steps
+    assert "exec python -m daphne" in (ROOT / "deploy/entrypoint.sh").read_text()
+
+
+class Container:
+    """Runs the entry point, with a Python that tells what it was asked for, and its secret key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        self.data.mkdir()
+        python = folder / "python"
+        python.write_text(
+            f'#!/bin/sh\n[ "$1" = -c ] && exec {sys.executable} "$@"\necho "$@"; echo "key $SECRET_KEY"\n'
+        )
+        python.chmod(0o755)
+        self._environment = {"PATH": f"{folder}:/usr/bin:/bin", "DATA_FOLDER": str(self.data)}
+
+    def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command, variables = [str(ROOT / "deploy/entrypoint.sh"), *words], self._environment | environment
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+
+    def asked_for(self, *words: str, **environment: str) -> list[str]:
+        lines = self.run(*words, **environment).stdout.splitlines()
+        return [line.removeprefix("manage.py ").split(" -")[0] for line in lines if not line.startswith("key ")]
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Container:
+    return Container(tmp_path)
+
+
+def test_the_container_prepares_the_database_and_serves(container: Container) -> None:
+    prepared = ["migrate", "create_first_admin"]
+    assert container.asked_for() == container.asked_for("serve") == [*prepared, "-m daphne"]
+    assert container.asked_for("prepare") == prepared
+    assert container.asked_for("serve", MIGRATE="no") == ["-m daphne"]
+    assert container.asked_for("restore", "/data/a b") == ["restore /data/a b"]
+
+
+def test_the_container_makes_its_secret_key_once_and_keeps_it(container: Container) -> None:
+    keys = {line for _ in range(2) for line in container.run("check").stdout.splitlines() if line.startswith("key ")}
+    kept = container.data / "secret_key"
+    assert keys == {f"key {kept.read_text().strip()}"}
+    assert len(kept.read_text()) > 50
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert "key given" in container.run("check", SECRET_KEY="given").stdout
+
+
+def test_the_container_says_which_folder_it_cannot_write(container: Container) -> None:
+    failed = container.run(DATA_FOLDER="/nowhere")
+    assert failed.returncode == 1
+    assert "/nowhere/secret_key cannot be written" in failed.stderr
+    assert "cannot write to /nowhere, so no model" in container.run(HF_HOME="/nowhere").stderr
+    assert not container.run(HF_HOME=str(container.data)).stderr
 
 
 def test_the_health_check_tells_a_living_server_from_a_dead_one(scripted_site: ScriptedSite) -> None:
@@ -123,11 +174,18 @@ def test_only_the_proxy_of_many_processes_is_reached_from_outside() -> None:
     assert "profiles" not in found["web"]
     for name, service in found.items():
         assert name == "web" or service["profiles"] == ["scale"]
-        for needed in cast(dict[str, object], service.get("depends_on", {})):
-            assert needed in found
-    assert found["site"]["networks"] == found["postgres"]["networks"] == ["inside"]
+    assert found["postgres"]["networks"] == found["redis"]["networks"] == ["inside"]
     networks = yaml.load((ROOT / "compose.yaml").read_text(), Loader)["networks"]
     assert networks["inside"] == {"internal": True}
+
+
+def test_the_proxy_brings_all_that_it_needs() -> None:
+    found = services("compose.yaml")
+    started, next_ones = set[str](), ["proxy"]
+    while next_ones:
+        started.add(name := next_ones.pop())
+        next_ones += cast(dict[str, object], found[name].get("depends_on", {}))
+    assert started == {name for name, service in found.items() if "profiles" in service}
 
 
 def test_the_units_are_what_systemd_takes(tmp_path: Path) -> None:
