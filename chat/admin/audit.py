@@ -23,7 +23,11 @@ class AuditEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generi
     fields = ("moment", "actor_name", "look", "owner_name", "conversation_key", "detail")
     actions = None
     list_per_page = 50
+    show_facets = admin.ShowFacets.NEVER
     view_on_site = False
+
+    class Media:
+        css = {"all": ["admin-lists.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -9,7 +9,6 @@ from uuid import UUID
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -21,8 +20,16 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from chat.admin import exports, reading
-from chat.admin.evidence import Evidence
-from chat.admin.filters import AnyOutcomeFilter, EffortFilter, FeedbackFilter, FlagFilter, OutcomeFilter, OwnerFilter
+from chat.admin.evidence import Evidence, EvidenceList
+from chat.admin.filters import (
+    AnyOutcomeFilter,
+    EffortFilter,
+    FeedbackFilter,
+    FlagFilter,
+    OutcomeFilter,
+    OwnerFilter,
+    UpdatedFilter,
+)
 from chat.models import Conversation, Look, Role
 from chat.review import audit, export, summary
 from chat.search import index
@@ -31,7 +38,7 @@ from chat.search.phrases import Phrase
 HEAVY = tuple(f"leaf__{name}" for name in ("text", "thinking", "html", "token_ids", "prompt_token_ids"))
 
 
-class ConversationList(ChangeList):
+class ConversationList(EvidenceList):
     def get_results(self, request: HttpRequest) -> None:
         """What is shown of each comes for the whole page at once."""
         super().get_results(request)
@@ -41,10 +48,10 @@ class ConversationList(ChangeList):
 
 @admin.register(Conversation)
 class ConversationAdmin(Evidence):
-    list_display = ("__str__", "owner", "messages", "tokens", "last_outcome", "feedback", "flag", "updated_on")
+    list_display = ("__str__", "person", "updated_on", "messages", "tokens", "last_outcome", "feedback", "flag")
     list_filter = (
         OwnerFilter,
-        "updated_at",
+        ("updated_at", UpdatedFilter),
         EffortFilter,
         OutcomeFilter,
         AnyOutcomeFilter,
@@ -68,6 +75,10 @@ class ConversationAdmin(Evidence):
 
     # Columns
 
+    @admin.display(description=_("person"), ordering="owner__username")
+    def person(self, conversation: Conversation) -> str:
+        return str(conversation.owner)
+
     @admin.display(description=_("messages"))
     def messages(self, conversation: Conversation) -> str:
         return number_format(summary.of(conversation).messages)
@@ -84,7 +95,7 @@ class ConversationAdmin(Evidence):
     @admin.display(description=_("feedback"))
     def feedback(self, conversation: Conversation) -> str:
         given = summary.of(conversation)
-        thumbs = (f"👍 {given.good}" if given.good else "", f"👎 {given.bad}" if given.bad else "")
+        thumbs = (f"+{given.good}" if given.good else "", f"−{given.bad}" if given.bad else "")
         return " ".join(filter(None, thumbs))
 
     @admin.display(description=_("flag"), ordering="review__flag")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,13 +17,22 @@ from chat.search.phrases import Phrase, phrases_of
 MAY_REVIEW = "chat.view_conversation"
 
 
+class EvidenceList(ChangeList):
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if self.query:  # the dates would search twice more
+            self.date_hierarchy = None
+
+
 class Evidence(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """Read-only, and never shown without a line in the log."""
 
     list_per_page = 50
     search_fields = ("pk",)  # so that there is a field to search with: the full-text index is asked
-    show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each count would be a search of its own
+
+    class Media:
+        css = {"all": ["admin-lists.css"]}
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return request.user.has_perm(MAY_REVIEW) and super().has_view_permission(request, obj)
@@ -38,7 +48,7 @@ class Evidence(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at ru
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Only what is offered: other fields would be ways to search in texts without the index."""
-        offered = {getattr(each, "parameter_name", each) for each in self.list_filter}
+        offered = {_name_of(each) for each in self.list_filter}
         return any(lookup == name or lookup.startswith(f"{name}__") for name in offered)
 
     def changelist_view(
@@ -48,8 +58,11 @@ class Evidence(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at ru
             raise PermissionDenied
         if request.method != "POST":  # which does something with what was listed before
             look = Look.SEARCHED if request.GET.get("q") else Look.LISTED
-            audit.record(request.user, look, detail=" · ".join([str(self.opts.verbose_name_plural), *_asked(request)]))
+            audit.record(request.user, look, detail=" · ".join([str(self.opts.model_name), *_asked(request)]))
         return super().changelist_view(request, extra_context)
+
+    def get_changelist(self, request: HttpRequest, **options: object) -> type[ChangeList]:
+        return EvidenceList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Model], search_term: str
@@ -84,6 +97,12 @@ class PartOfConversation(Evidence):
 def _asked(request: HttpRequest) -> list[str]:
     """The address, read aloud."""
     return [value if name == "q" else f"{name}={value}" for name, value in request.GET.dict().items() if value]
+
+
+def _name_of(offered: object) -> str:
+    """A filter's name in addresses: a class has its own, else it is the field."""
+    field = offered[0] if isinstance(offered, tuple) else offered
+    return str(getattr(field, "parameter_name", field))
 
 
 def _is_autocompletion(request: HttpRequest) -> bool:

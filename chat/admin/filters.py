@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from django.contrib.admin import ModelAdmin, SimpleListFilter
+from django.contrib.admin import DateFieldListFilter, ModelAdmin, SimpleListFilter
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -58,7 +58,7 @@ class OwnerFilter(NameFilter):
 
 
 class ActorFilter(NameFilter):
-    title, parameter_name, field = _("who"), "who", "actor_name"
+    title, parameter_name, field = _("reviewer"), "who", "actor_name"
 
     def names(self) -> Iterable[str]:
         """Those of few people, gone ones among them."""
@@ -66,7 +66,13 @@ class ActorFilter(NameFilter):
 
 
 class LookedAtFilter(NameFilter):
-    title, parameter_name, field = _("whose"), "whose", "owner_name"
+    title, parameter_name, field = _("person"), "whose", "owner_name"
+
+
+class UpdatedFilter(DateFieldListFilter):
+    def __init__(self, field: Field[object, object], *arguments: object, **options: object) -> None:
+        super().__init__(field, *arguments, **options)  # type: ignore[arg-type]
+        self.title = _("updated")
 
 
 class OutcomeFilter(SimpleListFilter):
@@ -93,13 +99,15 @@ class AnyOutcomeFilter(SimpleListFilter):
 
 
 class EffortFilter(SimpleListFilter):
+    """Of the conversation, which takes over each answer's."""
+
     title, parameter_name = _("effort of the last answer"), "effort"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Conversation]) -> Lookups:
         return EffortChoice.choices
 
     def queryset(self, request: HttpRequest, queryset: Conversations) -> Conversations:
-        return queryset.filter(leaf__effort=self.value()) if self.value() else queryset
+        return queryset.filter(effort=self.value()) if self.value() else queryset
 
 
 class FeedbackFilter(SimpleListFilter):
@@ -117,6 +125,19 @@ class FeedbackFilter(SimpleListFilter):
             NONE: ~Q(pk__in=rated),
         }
         return queryset.filter(wanted.get(self.value() or "", Q()))
+
+
+class ModelFilter(SimpleListFilter):
+    """Of rated answers: to ask all messages for their models takes long."""
+
+    title, parameter_name = _("model"), "model"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Feedback]) -> Lookups:
+        names = Feedback.objects.order_by("message__model").values_list("message__model", flat=True).distinct()
+        return [(name, name) for name in names if name]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Feedback]) -> QuerySet[Feedback]:
+        return queryset.filter(message__model=self.value()) if self.value() else queryset
 
 
 class FlagFilter(SimpleListFilter):

@@ -16,6 +16,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
 from chat.admin.evidence import PartOfConversation
+from chat.admin.filters import ModelFilter, UpdatedFilter
 from chat.models import Feedback, Look, Message
 from chat.review import audit
 from chat.search import index
@@ -61,7 +62,7 @@ class FeedbackAdmin(PartOfConversation):
         "answer_excerpt",
         "updated_on",
     )
-    list_filter = ("rating", "updated_at", "message__model")
+    list_filter = ("rating", ("updated_at", UpdatedFilter), ModelFilter)
     fields = (
         "rating",
         "note",

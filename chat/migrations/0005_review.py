@@ -14,6 +14,18 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name='conversation',
+            options={'verbose_name': 'conversation', 'verbose_name_plural': 'conversations'},
+        ),
+        migrations.AlterModelOptions(
+            name='feedback',
+            options={'verbose_name': 'feedback', 'verbose_name_plural': 'feedback'},
+        ),
+        migrations.AlterModelOptions(
+            name='message',
+            options={'ordering': ['pk'], 'verbose_name': 'message', 'verbose_name_plural': 'messages'},
+        ),
         migrations.CreateModel(
             name='AuditEntry',
             fields=[

@@ -23,7 +23,7 @@ class Feedback(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        verbose_name_plural = "feedback"
+        verbose_name = verbose_name_plural = _("feedback")
 
     def __str__(self) -> str:
         return f"{self.get_rating_display()} ({self.message_id})"

@@ -117,6 +117,8 @@ class Message(models.Model):
     next_version: int | None = None
 
     class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
         ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(

@@ -28,9 +28,9 @@ def admin(client: Client, admin_user: User) -> Client:
 
 def said(owner: User, title: str, status: Status = Status.COMPLETE, **values: object) -> Conversation:
     """A conversation of one turn."""
-    conversation = Conversation.objects.create(owner=owner, title=title)
-    prompt = conversation.messages.create(role=Role.USER, text=f"Prompt of {title}")
     values = {"effort": "low", "prompt_tokens": 1000, "thinking_tokens": 200, "answer_tokens": 34} | values
+    conversation = Conversation.objects.create(owner=owner, title=title, effort=str(values["effort"]))
+    prompt = conversation.messages.create(role=Role.USER, text=f"Prompt of {title}")
     conversation.leaf = conversation.messages.create(
         parent=prompt, role=Role.ASSISTANT, text=f"Answer of {title}", status=status, **values
     )
@@ -100,15 +100,14 @@ def test_it_shows_what_a_reviewer_chooses_by(admin: Client, talks: dict[str, Con
     page = admin.get(f"{LIST}?q=bad").content.decode()
     row = re.findall(r'<td class="field-(\w+)(?: nowrap)?">(.*?)</td>', page)
     assert dict(row) == {
-        "owner": ANY,
+        "person": "bob",
         "messages": "2",
         "tokens": "1,234",
         "last_outcome": "Cut off at its limit",
-        "feedback": "👎 1",
+        "feedback": "−1",
         "flag": "Problem",
         "updated_on": ANY,
     }
-    assert "bob" in dict(row)["owner"]
 
 
 def test_an_empty_list_says_so(admin: Client) -> None:
@@ -125,7 +124,7 @@ def test_it_takes_as_many_queries_for_many_as_for_one(
     for url, limit in (
         (LIST, 11),
         (f"{LIST}?q=answer&feedback=good", 11),
-        (f"{LIST}{talks['Good'].pk}/change/", 17),
+        (f"{LIST}{talks['Good'].pk}/change/", 18),
         ("/admin/chat/message/", 9),
     ):
         with django_assert_max_num_queries(limit):  # type: ignore[operator]

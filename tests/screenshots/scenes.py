@@ -129,7 +129,7 @@ async def shortcuts(studio: Studio, page: Page) -> None:
 async def admin(studio: Studio, page: Page) -> None:
     await page.goto(f"{studio.site.url}/admin/chat/conversation/")
     await page.click("#result_list a >> text=Fit a line through measurements")
-    await page.locator("#messages-1").evaluate("message => message.scrollIntoView()")
+    await page.wait_for_selector(".review-page")
 
 
 async def admin_feedback(studio: Studio, page: Page) -> None:
