@@ -42,6 +42,16 @@ def pool_of(*urls: str) -> ServerPool:
     return ServerPool([ServerEngine(url, "", "scripted") for url in urls], ask_again_seconds=0.02)
 
 
+def keepers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if "keeper" in thread.name}
+
+
+@pytest.fixture
+def other_keepers() -> set[threading.Thread]:
+    """Those of pools that other tests have."""
+    return keepers()
+
+
 @pytest.fixture
 async def pool(servers: list[ScriptedServer]) -> AsyncIterator[ServerPool]:
     pool = pool_of(*(server.url for server in servers))
@@ -290,7 +300,10 @@ async def test_the_metrics_of_all_are_one_text(pool: ServerPool, servers: list[S
         assert f'vllm:num_requests_running{{server="{server.url}"}} {number}.0' in text
 
 
-async def test_stop_ends_requests_and_threads(pool: ServerPool, servers: list[ScriptedServer]) -> None:
+async def test_stop_ends_requests_and_threads(
+    other_keepers: set[threading.Thread], pool: ServerPool, servers: list[ScriptedServer]
+) -> None:
+    assert keepers() - other_keepers
     hold_all(servers)
     stream = pool.generate(PROMPT, Sampling(100), "1")
     await anext(stream)
@@ -300,7 +313,7 @@ async def test_stop_ends_requests_and_threads(pool: ServerPool, servers: list[Sc
             pass
     with pytest.raises(EngineNotReadyError):
         await collect(pool)
-    await until(lambda: not any("keeper" in thread.name for thread in threading.enumerate()))
+    await until(lambda: keepers() <= other_keepers)
     assert not pool.is_healthy()
 
 
