@@ -21,13 +21,18 @@ logger = logging.getLogger(__name__)
 SITE_GROUP = "site"
 
 
-class Frame(TypedDict):
+class Event(TypedDict):
+    """What open pages hear. On its way it has `to`, too: the group that it is for, or the one page."""
+
+    type: str
+
+
+class Frame(Event):
     """One change of a running message. `sequence` counts from 1 for each `reply`, which is one running of it.
 
     `after` is the message that a page must end with for the first frame to fit; None fits any page.
     """
 
-    type: str
     message: int
     reply: str
     sequence: int
@@ -64,22 +69,22 @@ def snapshot(message_id: int, reply: str, sequence: int, html: str, *, is_end: b
 async def publish(conversation_id: UUID, event: Frame) -> None:
     """Tell every page. What cannot be delivered is logged and given up: the page will miss it and ask."""
     try:
-        await channel_layer().group_send(conversation_group(conversation_id), dict(event))
+        await _send(conversation_group(conversation_id), event)
     except Exception:  # the layer's fault (Redis is away); the answer itself goes on
         logger.exception("A frame of message %d was not delivered.", event["message"])
 
 
-async def send(channel: str, event: Frame) -> None:
-    """Tell one page; given up like `publish`."""
+async def send(channel: str, page: str, event: Frame) -> None:
+    """Tell one page, of those that hear by `channel`; given up like `publish`."""
     try:
-        await channel_layer().send(channel, dict(event))
+        await channel_layer().send(channel, {**event, "to": page})
     except Exception:  # the page's queue is full, or the layer is away
         logger.exception("A snapshot of message %d was not delivered.", event["message"])
 
 
-async def ask_for_snapshot(message_id: int, channel: str) -> None:
-    """The reply, if it still runs anywhere, sends a snapshot to `channel`."""
-    await channel_layer().group_send(reply_group(message_id), {"type": "snapshot", "channel": channel})
+async def ask_for_snapshot(message_id: int, channel: str, page: str) -> None:
+    """The reply, if it still runs anywhere, sends a snapshot to that page, which hears by `channel`."""
+    await channel_layer().group_send(reply_group(message_id), {"type": "snapshot", "channel": channel, "page": page})
 
 
 async def stop(message_id: int) -> None:
@@ -94,19 +99,23 @@ async def answer_now(message_id: int) -> None:
 
 async def announce_move(conversation_id: UUID) -> None:
     """Every open page of the conversation shows it as it is saved now."""
-    await _tell(conversation_group(conversation_id), {"type": "move"})
+    await _tell(conversation_group(conversation_id), "move")
 
 
 async def announce_status() -> None:
     """Every open page shows the state of engine and gate anew."""
-    await _tell(SITE_GROUP, {"type": "status"})
+    await _tell(SITE_GROUP, "status")
 
 
-async def _tell(group: str, event: dict[str, object]) -> None:
+async def _tell(group: str, kind: str) -> None:
     try:
-        await channel_layer().group_send(group, event)
+        await _send(group, Event(type=kind))
     except Exception:  # the layer's fault; pages that come later ask for themselves
-        logger.exception("Pages could not be told (%s).", event["type"])
+        logger.exception("Pages could not be told (%s).", kind)
+
+
+async def _send(group: str, event: Event) -> None:
+    await channel_layer().group_send(group, {**event, "to": group})
 
 
 class StatusWatch:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import logging
 import time
+from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import cast
 from urllib.parse import parse_qs
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from autobahn.exception import Disconnected
@@ -22,6 +25,7 @@ from django.utils.translation import gettext
 
 from chat import actions, broadcast, fragments, metrics, recovery, replies, sidebar, trash
 from chat.actions import RefusedError
+from chat.audience import audience
 from chat.following import Following, Step
 from chat.forms import ActionForm, PromptForm
 from chat.languages import language_of
@@ -35,15 +39,25 @@ logger = logging.getLogger(__name__)
 
 NOT_LOGGED_IN = 4401
 NOT_FOUND = 4404
+BROKEN = 4500
 ASK_AGAIN_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 
 
 class ConversationConsumer(AsyncWebsocketConsumer):
-    """Frames are forwarded in order; after a gap a snapshot is asked for and frames wait for it."""
+    """Frames are forwarded in order; after a gap a snapshot is asked for and frames wait for it.
+
+    It does one thing at a time: what it hears waits for what the browser sent, and the other way round.
+    """
+
+    channel_layer_alias = "none"  # `chat.audience` listens for all pages of the process
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        self.name = uuid4().hex
         self.pulse: asyncio.Task[None] | None = None
+        self.attending: asyncio.Task[None] | None = None
+        self.heard: deque[Mapping[str, object]] = deque()
+        self.turn = asyncio.Lock()
         self.is_welcome = False
         try:
             with metrics.OPEN_SOCKETS.track_inprogress():
@@ -54,8 +68,27 @@ class ConversationConsumer(AsyncWebsocketConsumer):
     language = settings.LANGUAGE_CODE
 
     async def dispatch(self, message: dict[str, object]) -> None:
-        with translation.override(self.language):
-            await super().dispatch(message)
+        async with self.turn:
+            with translation.override(self.language):
+                await super().dispatch(message)
+
+    def hear(self, event: Mapping[str, object]) -> None:
+        """What the audience tells this page."""
+        self.heard.append(event)
+        if self.attending is None or self.attending.done():
+            self.attending = asyncio.get_running_loop().create_task(self._attend(), context=self.context)
+
+    async def _attend(self) -> None:
+        try:
+            while self.heard:
+                async with self.turn:
+                    if self.is_welcome:
+                        await self._show(self.heard.popleft())
+                    else:
+                        self.heard.clear()
+        except Exception:  # ours: the page comes back and is shown everything anew
+            logger.exception("A page could not be shown what it heard.")
+            await self.close(BROKEN)
 
     async def connect(self) -> None:
         await self.accept()
@@ -76,24 +109,23 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         self.conversation = conversation
         self.visit = Visit.of(self.user, str(self.scope["session"].session_key))
         self.is_welcome = True
-        presence.enter(self.channel_name, self.visit, self._dismiss)
+        presence.enter(self.name, self.visit, self._dismiss)
         broadcast.watch()
-        await self.channel_layer.group_add(broadcast.conversation_group(conversation.pk), self.channel_name)
-        await self.channel_layer.group_add(broadcast.SITE_GROUP, self.channel_name)
+        self.context = contextvars.copy_context()
+        self.audience = audience()
+        await self.audience.enter(self, [broadcast.conversation_group(conversation.pk), broadcast.SITE_GROUP])
         query = parse_qs(self.scope["query_string"].decode("ascii", "replace"))
         self.first = key_of(query.get("from", [""])[0])
         await self._catch_up(seen=query.get("seen", [""])[0])
         self.pulse = asyncio.create_task(self._beat())
 
     async def _leave(self) -> None:
-        if self.pulse:
-            self.pulse.cancel()
-        if hasattr(self, "conversation"):
-            presence.leave(self.channel_name)
-            await self.channel_layer.group_discard(
-                broadcast.conversation_group(self.conversation.pk), self.channel_name
-            )
-            await self.channel_layer.group_discard(broadcast.SITE_GROUP, self.channel_name)
+        self.is_welcome = False
+        for task in filter(None, (self.pulse, self.attending)):
+            task.cancel()
+        presence.leave(self.name)
+        if hasattr(self, "audience"):
+            await self.audience.leave(self)
 
     async def send(  # type: ignore[override]  # as the class above it does
         self, text_data: str | None = None, bytes_data: bytes | None = None, close: bool = False
@@ -151,34 +183,28 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         else:
             await self.send(fragments.alert())
 
-    # From the channel layer
+    # From the audience
 
-    async def frame(self, event: broadcast.Frame) -> None:
-        """A change: forwarded when it is the next one, else the page is brought up to date."""
-        await self._take(event, self.following.frame(event))
+    async def _show(self, event: Mapping[str, object]) -> None:
+        match event["type"]:
+            case "status":
+                await self._show_status()
+            case "move":  # another version is shown, or an answer was given up: as saved, not as followed
+                await self._catch_up(seen="")
+            case _:
+                await self._take(cast(broadcast.Frame, event))
 
-    async def snapshot(self, event: broadcast.Frame) -> None:
-        """The whole message: right after any gap."""
-        await self._take(event, self.following.snapshot(event))
-
-    async def _take(self, event: broadcast.Frame, step: Step) -> None:
-        if not self.is_welcome:
-            return
+    async def _take(self, frame: broadcast.Frame) -> None:
+        """Forwarded when it is the next change, or the whole message; else the page is brought up to date."""
+        step = self.following.frame(frame) if frame["type"] == "frame" else self.following.snapshot(frame)
         if step is Step.FORWARD:
-            await self.send(event["html"])
+            await self.send(frame["html"])
         elif step is Step.ASK:
             await self._ask_for_snapshot()
         elif step is Step.CATCH_UP:
             await self._catch_up(seen="")
 
-    async def move(self, event: dict[str, object]) -> None:
-        """Another version is shown, or an answer was given up: as saved, not as followed."""
-        if self.is_welcome:
-            await self._catch_up(seen="")
-
-    async def status(self, event: dict[str, object]) -> None:
-        if not self.is_welcome:
-            return
+    async def _show_status(self) -> None:
         html = self._engine_status()
         if self.was_put_off and fragments.can_answer():
             self.was_put_off = False
@@ -208,7 +234,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         self.following.wait()
         if time.monotonic() - self.asked_at > ASK_AGAIN_SECONDS:
             self.asked_at = time.monotonic()
-            await broadcast.ask_for_snapshot(self.following.leaf, self.channel_name)
+            await broadcast.ask_for_snapshot(self.following.leaf, self.audience.channel, self.name)
 
     async def _beat(self) -> None:
         """A sign of life for the page, and a look whether it has missed anything."""

@@ -19,6 +19,8 @@ from inference.parser import Channel, Delta
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.05
+AFTER_FLUSH_SECONDS = 0.02
+"""What gathers comes in one go; where it does not, frames are at least so far apart."""
 FACTS_SECONDS = 0.5
 
 
@@ -64,7 +66,7 @@ class LiveMessage:
             await self._has_news.wait()
             self._has_news.clear()
             await self.flush()
-            await asyncio.sleep(FLUSH_SECONDS)
+            await asyncio.sleep(AFTER_FLUSH_SECONDS)
 
     async def flush(self) -> None:
         """Publish what was taken since the last time."""

@@ -21,7 +21,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from chat import broadcast, fragments, metrics, sidebar, turns
-from chat.live import LiveMessage
+from chat.live import FLUSH_SECONDS, LiveMessage
 from chat.models import Conversation, Message, Status
 from chat.orders import Ask, Continue, Order
 from inference import request_id
@@ -97,7 +97,7 @@ class Reply:
         try:
             request = await database_sync_to_async(self.order.request)(self.conversation)
             caller = Caller(Source.CHAT, self.conversation.owner_id)
-            async with admit(request, caller) as generation, aclosing(generation.deltas()) as stream:
+            async with admit(request, caller) as generation, aclosing(generation.deltas(FLUSH_SECONDS)) as stream:
                 # The engine begins while the turn is saved: the first token comes some milliseconds sooner.
                 first = asyncio.ensure_future(anext(stream, []))
                 try:
@@ -210,7 +210,7 @@ class Reply:
                 elif event["type"] == "answer_now":
                     await generation.answer_now()
                 else:
-                    await broadcast.send(event["channel"], self.live.snapshot())
+                    await broadcast.send(event["channel"], event["page"], self.live.snapshot())
         finally:
             await layer.group_discard(group, channel)
 

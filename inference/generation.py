@@ -11,7 +11,7 @@ import math
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import ClassVar
 
@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 MAX_DEATHS = 2
 """So many times an answer outlives its engine."""
 RECOVERY_SECONDS = 0.5
+AT_ONCE_SECONDS = 0.0005
+"""What came sooner was there already."""
 NOTHING_WRITTEN = _("The model ended without writing anything; another effort may help.")
 
 
@@ -70,6 +72,8 @@ class Generation:
         self._waiting: asyncio.Task[Engine] | None = None
         self._is_stopped = False
         self._wants_answer = False
+        self._gather_seconds = 0.0
+        self._is_hurried = asyncio.Event()
 
     @classmethod
     def continuing(cls, engine: Engine, begun: Continuation) -> Generation:
@@ -95,8 +99,13 @@ class Generation:
         """The functions that the model called, in order."""
         return self._reader.parser.calls
 
-    async def deltas(self) -> AsyncGenerator[list[Delta], None]:
-        """Stream what is written; ends with `facts.outcome` set, also when the engine fails."""
+    async def deltas(self, gather_seconds: float = 0.0) -> AsyncGenerator[list[Delta], None]:
+        """Stream what is written; ends with `facts.outcome` set, also when the engine fails.
+
+        After the first text more is let gather for so long: a process that need not wake for each token has
+        more to spare.
+        """
+        self._gather_seconds = gather_seconds
         try:
             async with aclosing(self._legs()) as legs:
                 async for deltas in legs:
@@ -115,13 +124,17 @@ class Generation:
         self._is_stopped = True
         if self._waiting:
             self._waiting.cancel()
-        await self._engine.abort(self._id)
+        await self._end_leg()
 
     async def answer_now(self) -> None:
         """End the thinking where it is and have the answer written. Harmless when it is being written."""
         if not self._reader.parser.has_answer:
             self._wants_answer = True
-            await self._engine.abort(self._id)
+            await self._end_leg()
+
+    async def _end_leg(self) -> None:
+        self._is_hurried.set()
+        await self._engine.abort(self._id)
 
     async def _legs(self) -> AsyncGenerator[list[Delta], None]:
         while not self._is_stopped:
@@ -146,6 +159,7 @@ class Generation:
         """One request to the engine. Raises EngineHungError when it is silent for too long."""
         self._id = f"{self.request_id}-{uuid.uuid4().hex}".lstrip("-")
         self._reader.is_schema_due = False
+        self._is_hurried.clear()
         seconds_before, started = self.facts.total_seconds, time.perf_counter()
         left = self._limit - len(self.token_ids)
         sampling = replace(self.sampling, max_tokens=left, json_schema=self._reader.schema)
@@ -153,6 +167,7 @@ class Generation:
         stream = self._engine.generate([*self.prompt.token_ids, *self.token_ids], sampling, self._id)
         async with aclosing(stream):
             while not self._is_stopped:
+                asked_at = time.perf_counter()
                 try:
                     async with asyncio.timeout(limit_seconds):
                         tokens = await anext(stream, None)
@@ -166,11 +181,25 @@ class Generation:
                     return
                 Generation._heard_at = time.monotonic()
                 limit_seconds = settings.NEXT_TOKEN_TIMEOUT
-                self.facts.total_seconds = seconds_before + time.perf_counter() - started
+                now = time.perf_counter()
+                self.facts.total_seconds = seconds_before + now - started
+                if self._may_gather(tokens) and now - asked_at > AT_ONCE_SECONDS:
+                    await self._gather()
                 if deltas := self._read(tokens):
                     yield deltas
                 if self._reader.is_stopped or self._reader.is_schema_due:
                     return
+
+    def _may_gather(self, tokens: Tokens) -> bool:
+        """Neither the first text waits for more, nor the last."""
+        parser = self._reader.parser
+        has_begun = parser.thinking_tokens or parser.answer_tokens
+        return bool(self._gather_seconds and has_begun and not tokens.finish_reason)
+
+    async def _gather(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._gather_seconds):
+                await self._is_hurried.wait()
 
     async def _outlive(self, error: EngineError) -> None:
         """Wait until the engine is well again; raises `error`, or the engine's, when that is not to be."""

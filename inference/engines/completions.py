@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
 
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from inference.engine import VOCABULARY_SIZE, Tokens
+from inference.engine import VOCABULARY_SIZE, FinishReason, Tokens
 from inference.errors import EngineDiedError, EngineNotReadyError, InferenceError, PromptError
 
 MAX_LINE_BYTES = 16 * 2**20
@@ -18,17 +18,41 @@ MAX_LINE_BYTES = 16 * 2**20
 LINE_END = re.compile(rb"[\r\n]+")
 
 
-async def lines(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-    """Split at CR and LF alone; httpx's own splitter also cuts JSON at U+2028 and its kin."""
+async def lines(chunks: AsyncIterable[bytes]) -> AsyncGenerator[list[bytes], None]:
+    """Split at CR and LF alone; httpx's own splitter also cuts JSON at U+2028 and its kin.
+
+    Gives what has become whole with each chunk, together.
+    """
     buffer = b""
     async for chunk in chunks:
         buffer += chunk
         *complete, buffer = LINE_END.split(buffer)
-        for line in complete:
-            yield line
+        yield complete
         if len(buffer) > MAX_LINE_BYTES:
             raise EngineDiedError(_("The vLLM server sent a line without end."))
-    yield buffer
+    yield [buffer]
+
+
+def steps_of(lines: Iterable[bytes]) -> Iterator[Tokens]:
+    """Return the tokens of these lines as one step; what goes wrong is raised behind those before it."""
+    token_ids: list[int] = []
+    reason: FinishReason | None = None
+    failure: InferenceError | None = None
+    for line in lines:
+        try:
+            tokens = tokens_of(line)
+        except InferenceError as error:  # the server's; what it wrote before that counts
+            failure = error
+            break
+        if tokens:
+            token_ids += tokens.token_ids
+            reason = tokens.finish_reason
+        if reason:
+            break
+    if token_ids or reason:
+        yield Tokens(tuple(token_ids), reason)
+    if failure:
+        raise failure
 
 
 def tokens_of(line: bytes) -> Tokens | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import ssl
+from functools import cache
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise as Text
 
 CONNECT_SECONDS = 5.0
+
+
+@cache
+def authorities() -> ssl.SSLContext:
+    """Whom a server's certificate must come from. Loading them takes 13 ms: as long as everything else together."""
+    return httpx.create_ssl_context()
 
 
 def without_password(url: str) -> str:
@@ -32,6 +40,7 @@ def served_model(url: str, headers: dict[str, str], configured: str, timeout_sec
             headers=headers,
             timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
             trust_env=False,
+            verify=authorities(),
         )
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:  # the settings
         raise EngineFailedError(

@@ -24,7 +24,7 @@ from inference.engine import (
     Tokens,
     checked_prompt,
 )
-from inference.engines.completions import lines, refusal_of, tokens_of
+from inference.engines.completions import lines, refusal_of, steps_of
 from inference.engines.exposition import merged
 from inference.engines.pending import PendingRequest
 from inference.engines.served import CONNECT_SECONDS, served_model, without_password
@@ -230,11 +230,10 @@ async def _tokens(response: httpx.Response, request: PendingRequest) -> AsyncGen
         while True:
             if request.is_ended:  # what is buffered already would be read without ever waiting
                 raise TimeoutError
-            line = await request.unless_ended(anext(stream, None))
-            if line is None:
+            complete = await request.unless_ended(anext(stream, None))
+            if complete is None:
                 raise EngineDiedError(_("The vLLM server broke off in the middle of the answer."))
-            tokens = tokens_of(line)
-            if tokens:
+            for tokens in steps_of(complete):
                 yield tokens
                 if tokens.finish_reason:
                     return

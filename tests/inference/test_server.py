@@ -497,6 +497,6 @@ def test_lines_do_not_depend_on_the_chunks(chunks: list[bytes]) -> None:
             for piece in pieces:
                 yield piece
 
-        return [line async for line in lines(source()) if line]
+        return [line async for complete in lines(source()) for line in complete if line]
 
     assert asyncio.run(split(chunks)) == asyncio.run(split([b"".join(chunks)]))
