@@ -174,6 +174,7 @@ class Reply:
             self._take(generation, await first)
             async for deltas in stream:
                 self._take(generation, deltas)
+            await self.live.flush()  # its last words do not wait for what its end takes
         except Exception:  # our own code: the generation has made all others an outcome
             generation.facts.error = generation.facts.error or gettext(
                 "The answer broke off by an error of the server."

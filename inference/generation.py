@@ -15,8 +15,9 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import ClassVar
 
-from channels.db import database_sync_to_async
+from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import close_old_connections
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -294,7 +295,13 @@ async def admit(
             await meter.record(caller)
 
 
-_has_limits = database_sync_to_async(daily_limits.check)
+@sync_to_async
+def _has_limits(user_id: int) -> bool:
+    """Over the connection that looked up who asks, where there is one; none is held while an answer is written."""
+    try:
+        return daily_limits.check(user_id)
+    finally:
+        close_old_connections()
 
 
 async def _prepared(request: Request | Continuation, stack: AsyncExitStack, wait_seconds: float) -> Generation:

@@ -9,6 +9,7 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
+from weakref import WeakKeyDictionary
 
 from channels.db import database_sync_to_async
 from django.db.models import Q
@@ -28,6 +29,9 @@ NOTE_USE_EVERY = timedelta(minutes=1)
 
 HOW_TO_GET_A_KEY = "Create a key on this site under Settings, API keys."
 
+LOOKED_UP_AT_ONCE = 2
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 _tasks: set[asyncio.Task[None]] = set()
 
 
@@ -59,10 +63,16 @@ async def _key(header: str) -> ApiKey:
     scheme, _, secret = header.strip().partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise UnauthorizedError(f"The Authorization header must be “Bearer <key>”. {HOW_TO_GET_A_KEY}")
-    key = await ApiKey.objects.usable().with_secret(secret.strip()).select_related("user").afirst()
+    async with _turn():
+        key = await ApiKey.objects.usable().with_secret(secret.strip()).select_related("user").afirst()
     if key is None:
         raise UnauthorizedError(f"This API key is wrong, revoked or expired, or its account closed. {HOW_TO_GET_A_KEY}")
     return key
+
+
+def _turn() -> asyncio.Semaphore:
+    """Many who come at once are let in a few at a time: else the first would wait until all were looked up."""
+    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(LOOKED_UP_AT_ONCE))
 
 
 def _note_use(key: ApiKey) -> None:
