@@ -12,7 +12,8 @@ ENV PATH=/venv/bin:$PATH
 # What is installed depends on these alone: a change of the site's code does not install vLLM again.
 COPY requirements/ requirements/
 COPY localai_site/__init__.py localai_site/requirements.py localai_site/first_run.py localai_site/hardware.py localai_site/
-RUN python -m localai_site.requirements base
+# Compiled here, for nobody may write there later.
+RUN python -m localai_site.requirements base && { python -m compileall -qq /venv/lib || true; }
 RUN case "$ENGINE_BUILD" in \
       none) ;; \
       gpu|cpu) python -m localai_site.requirements "$ENGINE_BUILD" ;; \

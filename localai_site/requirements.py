@@ -43,7 +43,8 @@ def pip(*arguments: str) -> None:
 
 
 def install_base() -> None:
-    pip("install", "-r", "base.txt")
+    """Python compiles a module when it is first imported: most of them never are, and take a third of the space."""
+    pip("install", "--no-compile", "-r", "base.txt")
 
 
 def install_dev() -> None:

@@ -84,13 +84,19 @@ def _for_postgresql(phrases: Sequence[Phrase]) -> str:
     return " & ".join(wanted)
 
 
+# Of words that are everywhere the newest messages alone are ranked: to rank 50,000 takes a tenth of a second.
 SQLITE = Index(
     messages="""
-        SELECT found.rowid, found.conversation
-        FROM chat_message_search found JOIN chat_conversation c ON c.id = found.conversation
-        WHERE chat_message_search MATCH '{text thinking}: (' || %(query)s || ')'
-            AND c.owner_id = %(owner)s AND c.deleted_at IS NULL
-        ORDER BY bm25(chat_message_search, 0.0, 1.0, 0.2), found.rowid DESC LIMIT %(limit)s
+        SELECT id, conversation FROM (
+            SELECT
+                found.rowid AS id,
+                found.conversation AS conversation,
+                bm25(chat_message_search, 0.0, 1.0, 0.2) AS rank
+            FROM chat_message_search found CROSS JOIN chat_conversation c ON c.id = found.conversation
+            WHERE chat_message_search MATCH '{text thinking}: (' || %(query)s || ')'
+                AND c.owner_id = %(owner)s AND c.deleted_at IS NULL
+            ORDER BY found.rowid DESC LIMIT 5000
+        ) ORDER BY rank, id DESC LIMIT %(limit)s
     """,
     titles="""
         SELECT found.conversation

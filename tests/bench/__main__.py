@@ -6,125 +6,74 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-
-from playwright.sync_api import Page
+from typing import Protocol, cast
 
 from tests.bench import machine
-from tests.bench.api import api_figures, servers
-from tests.bench.beside_engine import LONG_PROMPT, SHORT_PROMPT, first_text_figures, rate_figures, sides
-from tests.bench.opening import opening_figures, openings
-from tests.bench.paced import (
-    CONVERSATIONS,
-    PACES,
-    SHORT_TOKENS,
-    SHORT_TOKENS_PER_SECOND,
-    pace_figures,
-    paced_site,
-    split_figures,
-)
-from tests.bench.page import chromium
-from tests.bench.report import Report, Section
+from tests.bench.report import Section, table, write_json, write_plots
 
-PARTS = ("engine", "paced", "opening", "api")
+PARTS = {
+    "stream": "tests.bench.stream",
+    "engine": "tests.bench.beside_engine",
+    "api": "tests.bench.api",
+    "pages": "tests.bench.pages",
+    "watchers": "tests.bench.watchers",
+    "start": "tests.bench.start",
+    "idle": "tests.bench.idle",
+}
+KEPT = Path(__file__).resolve().parent.parent.parent / "docs" / "benchmarks"
+
+
+class Part(Protocol):
+    """Writes what it needs into `folder`, and tells of its progress by `say`: a few words, or a dot a round."""
+
+    def measure(self, folder: Path, rounds: int, say: Callable[[str], None]) -> list[Section]: ...
 
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=6, help="rounds of the long answers (default 6)")
-    parser.add_argument("--quick", action="store_true", help="two rounds and short paced answers: does it run?")
-    parser.add_argument("--only", choices=PARTS, help="the real vLLM; known paces; long conversations; vLLM's server")
+    parser.add_argument("--only", choices=PARTS, action="append", help="one part; several times for several")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each part (default 3)")
+    parser.add_argument("--quick", action="store_true", help="one round: does it run?")
     parser.add_argument("--json", type=Path, help="where the raw results go (default: a temporary file)")
+    parser.add_argument("--keep", action="store_true", help="write each part's results and plots to docs/benchmarks/")
     return parser.parse_args()
 
 
-def say(text: str = "") -> None:
-    """Progress goes to stderr; a round is a dot."""
-    sys.stderr.write(text or ".")
+def say(text: str) -> None:
+    """Progress goes to stderr."""
+    sys.stderr.write(text)
     sys.stderr.flush()
 
 
-def measure_engine(folder: Path, page: Page, rounds: int) -> list[Section]:
-    say("Two engines start ")
-    with sides(folder, page) as both:
-        say("\nLong answers ")
-        long = list(both.rounds(LONG_PROMPT, "high", rounds, say))
-        say("\nShort answers ")
-        short = list(both.rounds(SHORT_PROMPT, "low", rounds * 3, say))
+def measure(name: str, rounds: int) -> tuple[dict[str, object], list[Section]]:
+    """Return the circumstances of the part, and what it found; only a part that was chosen is loaded."""
+    part = cast(Part, import_module(PARTS[name]))
+    facts: dict[str, object] = {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "rounds": rounds}
+    facts |= {"machine": machine.describe(), "busy_before": machine.busy()}
+    with tempfile.TemporaryDirectory() as folder:
+        sections = part.measure(Path(folder), rounds, say)
     say("\n")
-    return [
-        Section("Real vLLM, demo model, long answers", rate_figures(long), long),
-        Section("Real vLLM, demo model, short answers", first_text_figures(short), short),
-    ]
-
-
-def measure_paced(folder: Path, page: Page, rounds: int, tokens: int) -> list[Section]:
-    with paced_site(folder, page) as site:
-        first = site.run(SHORT_TOKENS, SHORT_TOKENS_PER_SECOND)
-        say("Short answers of known pace ")
-        short = list(site.runs(SHORT_TOKENS, [SHORT_TOKENS_PER_SECOND], rounds * 3, say))
-        say("\nLong answers of known pace ")
-        long = list(site.runs(tokens, PACES, max(1, rounds // 2), say))
-        say("\nShort answers beside a long list of conversations ")
-        site.site.add_conversations(CONVERSATIONS)
-        crowded = list(site.runs(SHORT_TOKENS, [SHORT_TOKENS_PER_SECOND], rounds, say))
-    say("\n")
-    return [
-        Section(
-            "Engine of known pace, time to the first text",
-            split_figures(first, short, crowded),
-            [first, *short, *crowded],
-        ),
-        Section(f"Engine of known pace, {tokens:,} tokens", pace_figures(long), long),
-    ]
-
-
-def measure_opening(folder: Path, page: Page, rounds: int) -> list[Section]:
-    say("Conversations open ")
-    with openings(folder / "opening-site", page) as site:
-        runs = list(site.rounds(rounds * 3, say))
-    say("\n")
-    return [Section("Opening a conversation", opening_figures(runs), runs)]
-
-
-def measure_in_browser(folder: Path, part: str | None, rounds: int, *, is_quick: bool) -> tuple[list[Section], str]:
-    """Return Chromium's version, too."""
-    sections: list[Section] = []
-    with chromium() as (page, version):
-        if part in (None, "engine"):
-            sections += measure_engine(folder, page, rounds)
-        if part in (None, "paced"):
-            sections += measure_paced(folder, page, rounds, 200 if is_quick else 1000)
-        if part in (None, "opening"):
-            sections += measure_opening(folder, page, rounds)
-    return sections, version
-
-
-def measure_api(folder: Path, rounds: int) -> list[Section]:
-    say("Two servers start ")
-    with servers(folder / "api-site") as both:
-        say("\nAnswers for programs ")
-        runs = list(both.rounds(rounds * 2, say))
-    say("\n")
-    return [Section("The API beside vLLM's own OpenAI server, demo model", api_figures(runs), runs)]
+    return facts | {"busy_after": machine.busy()}, sections
 
 
 def main() -> None:
     chosen = options()
-    rounds = 2 if chosen.quick else chosen.rounds
+    rounds = 1 if chosen.quick else chosen.rounds
     path = chosen.json or Path(tempfile.gettempdir()) / f"localai-bench-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    report = Report({"started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "busy_before": machine.busy(), "rounds": rounds})
-    browser_version = "not used"
-    with tempfile.TemporaryDirectory() as folder:
-        if chosen.only != "api":
-            report.sections, browser_version = measure_in_browser(
-                Path(folder), chosen.only, rounds, is_quick=chosen.quick
-            )
-        if chosen.only in (None, "api"):
-            report.sections += measure_api(Path(folder), rounds)
-    report.facts |= {"machine": machine.describe(browser_version), "busy_after": machine.busy()}
-    report.write(path)
-    sys.stdout.write(f"{report.table()}\nRaw results: {path}\n")
+    facts: dict[str, object] = {}
+    sections: list[Section] = []
+    for name in dict.fromkeys(chosen.only or PARTS):
+        circumstances, found = measure(name, rounds)
+        facts[name] = circumstances
+        sections += found
+        write_json(path, facts, sections)
+        if chosen.keep:
+            write_json(KEPT / f"{name}.json", circumstances, found)
+            write_plots(KEPT, found)
+    sys.stdout.write(f"{table(sections)}\nRaw results: {path}\n")
 
 
 if __name__ == "__main__":

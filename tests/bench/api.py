@@ -12,9 +12,11 @@ from operator import attrgetter
 from pathlib import Path
 
 from inference.demo.sampling import TEMPERATURE
-from tests.bench.figures import Figure, Target, difference, ratio
+from tests.bench.api_added import measure_added
+from tests.bench.figures import Figure, Target, at_least, at_most, difference, ratio
 from tests.bench.measured_site import cpu_seconds
 from tests.bench.received import Received, receive_all
+from tests.bench.report import Section
 from tests.bench.vllm_server import VllmServer
 from tests.site_process import SiteProcess
 
@@ -22,13 +24,22 @@ AT_ONCE = 8
 MAX_TOKENS = 600
 """More than it takes."""
 PROMPT = "Write a long text"
-PER_TOKEN_TARGET = Target(1.10, is_floor=False)
-AT_ONCE_TARGET = Target(0.90, is_floor=True)
+RATE_TARGET = at_least(0.97)
+PER_TOKEN_TARGET = at_most(1.03)
 
 COMMON = {"reasoning_effort": "high", "max_tokens": MAX_TOKENS}
 CHAT = {**COMMON, "model": "demo", "messages": [{"role": "user", "content": PROMPT}], "temperature": TEMPERATURE}
 STREAM = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
 GENERATE = {**COMMON, "prompt": PROMPT}
+
+
+def measure(folder: Path, rounds: int, say: Callable[[str], None]) -> list[Section]:
+    say("The API beside a paced engine ")
+    added = measure_added(folder / "paced", rounds, say)
+    say("\nThe API beside vLLM's server ")
+    with servers(folder / "vllm") as both:
+        found = list(both.rounds(rounds * 2, say))
+    return [added, Section("The API beside vLLM's own OpenAI server, demo model", api_figures(found), found)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +71,9 @@ class Server:
 
     def run(self, path: str, body: dict[str, object], count: int = 1) -> Run:
         before, started = cpu_seconds(self.pid), time.perf_counter()
-        answers = asyncio.run(receive_all(f"{self.url}{path}", self.key, body, count))
-        return Run(answers, time.perf_counter() - started, cpu_seconds(self.pid) - before)
+        received = asyncio.run(receive_all(f"{self.url}{path}", self.key, body, count))
+        wall, spent = time.perf_counter() - started, cpu_seconds(self.pid) - before
+        return Run([Received.of(*each) for each in received], wall, spent)
 
     def stream(self) -> Run:
         return self.run("/v1/chat/completions", STREAM)
@@ -99,13 +111,13 @@ class Servers:
     vllm: Server
     ours: Server
 
-    def rounds(self, count: int, on_round: Callable[[], None]) -> Iterator[Round]:
+    def rounds(self, count: int, say: Callable[[str], None]) -> Iterator[Round]:
         """The first one is thrown away; the servers take turns to go first."""
         for number in range(count + 1):
             this = self._round(is_ours_first=bool(number % 2))
             if number:
                 yield this
-            on_round()
+            say(".")
 
     def _round(self, *, is_ours_first: bool) -> Round:
         def pair(theirs: Callable[[], Run], mine: Callable[[], Run]) -> Pair:
@@ -157,6 +169,7 @@ def api_figures(rounds: list[Round]) -> list[Figure]:
         beside("Stream: whole request per token", stream, request, PER_TOKEN_TARGET),
         beside("Not streamed: whole request per token", whole, request, PER_TOKEN_TARGET),
         beside("/api/generate beside vLLM's stream: time per token", generate, pace, PER_TOKEN_TARGET),
+        _rate("Stream: tokens/s", stream),
         ratio("Stream: tokens in one event", their_merging, our_merging, "", PER_TOKEN_TARGET),
         beside("Stream: time to the first text", stream, attrgetter("first_text_seconds")),
         ratio(
@@ -164,12 +177,18 @@ def api_figures(rounds: list[Round]) -> list[Figure]:
             [run.tokens_per_second for run in vllm],
             [run.tokens_per_second for run in ours],
             "tok/s",
-            AT_ONCE_TARGET,
+            RATE_TARGET,
         ),
         _cpu("Stream: CPU of the web process per 1,000 tokens", stream),
         _cpu("Not streamed: the same", whole),
         _cpu(f"{AT_ONCE} streams at once: the same", at_once),
     ]
+
+
+def _rate(what: str, pairs: list[Pair]) -> Figure:
+    """From the first text to the last."""
+    vllm, ours = ([1 / run.answers[0].stream_seconds_per_token for run in side] for side in _sides(pairs))
+    return ratio(what, vllm, ours, "tok/s", RATE_TARGET)
 
 
 def _sides(pairs: list[Pair]) -> tuple[list[Run], list[Run]]:

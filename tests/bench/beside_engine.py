@@ -1,4 +1,4 @@
-"""The site on the real vLLM beside the bare engine: the same prompts in turns, one at a time."""
+"""Part `engine`: the site on the real vLLM beside the bare engine: the same prompts in turns, one at a time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,31 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from tests.bench.bare_engine import BareEngine
-from tests.bench.figures import FIRST_TEXT_TARGET, RATE_TARGET, Figure, difference, ours_alone, ratio
+from tests.bench.figures import Figure, at_least, at_most, difference, ours_alone, ratio
 from tests.bench.measured_site import MeasuredSite, cpu_seconds, measured_site
+from tests.bench.page import chromium
+from tests.bench.report import Section
 
 LONG_PROMPT = "Show me everything"
 SHORT_PROMPT = "Hello"
 
 MAX_TOKENS = "600"
+RATE_TARGET = at_least(0.97)
+FIRST_TEXT_TARGET = at_most(30)
+"""Milliseconds."""
+
+
+def measure(folder: Path, rounds: int, say: Callable[[str], None]) -> list[Section]:
+    say("Two engines start ")
+    with chromium() as browser, sides(folder, browser.new_page()) as both:
+        say("\nLong answers ")
+        long = list(both.rounds(LONG_PROMPT, "high", rounds * 2, say))
+        say("\nShort answers ")
+        short = list(both.rounds(SHORT_PROMPT, "low", rounds * 6, say))
+    return [
+        Section("Real vLLM, demo model, long answers", rate_figures(long), long),
+        Section("Real vLLM, demo model, short answers", first_text_figures(short), short),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +74,7 @@ class Sides:
     site: MeasuredSite
     bare: BareEngine
 
-    def rounds(self, prompt: str, effort: str, count: int, on_round: Callable[[], None]) -> Iterator[Round]:
+    def rounds(self, prompt: str, effort: str, count: int, say: Callable[[str], None]) -> Iterator[Round]:
         """The first round of each side warms it up and is thrown away; then they take turns to go first."""
         prompt_ids = self.site.ask(prompt, effort).saved.prompt_ids
         self._run_bare(prompt_ids)
@@ -65,7 +83,7 @@ class Sides:
             first = self._run_bare(prompt_ids) if is_bare_first else None
             ours = self._run_site(prompt, effort)
             yield Round(first or self._run_bare(prompt_ids), ours, is_bare_first, os.getloadavg()[0])
-            on_round()
+            say(".")
 
     def _run_bare(self, prompt_ids: list[int]) -> Run:
         before = cpu_seconds(self.bare.pid)

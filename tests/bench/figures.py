@@ -38,21 +38,28 @@ class Target:
         return f"{'≥' if self.is_floor else '≤'} {self.limit:g}"
 
 
-RATE_TARGET = Target(0.95, is_floor=True)
-DELIVERY_TARGET = Target(0.98, is_floor=True)
-FIRST_TEXT_TARGET = Target(30, is_floor=False)
-"""Milliseconds; the median."""
+def at_least(limit: float) -> Target:
+    return Target(limit, is_floor=True)
+
+
+def at_most(limit: float) -> Target:
+    return Target(limit, is_floor=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table. `result` is made round by round, so noise that lasts longer than one cancels."""
+    """One line of the table. `result` is made round by round, so noise that lasts longer than one cancels.
+
+    `floor` is what the same work takes with nothing of the product between; `peer` is what another
+    product took, as text: its figure is from another day.
+    """
 
     what: str
-    bare: Spread | None
+    floor: Spread | None
     ours: Spread | None
     result: Spread | None = None
     target: Target | None = None
+    peer: str = ""
 
     @property
     def is_met(self) -> bool | None:
@@ -60,17 +67,28 @@ class Figure:
         return self.target.is_met(measured) if self.target and measured else None
 
 
-def ratio(what: str, bare: Sequence[float], ours: Sequence[float], unit: str, target: Target | None = None) -> Figure:
-    ratios = [mine / theirs for mine, theirs in zip(ours, bare, strict=True)]
-    return Figure(what, Spread.of(bare, unit), Spread.of(ours, unit), Spread.of(ratios), target)
+def ratio(
+    what: str, floor: Sequence[float], ours: Sequence[float], unit: str, target: Target | None = None, peer: str = ""
+) -> Figure:
+    """The target is the ratio's."""
+    ratios = [mine / theirs for mine, theirs in zip(ours, floor, strict=True)]
+    return Figure(what, Spread.of(floor, unit), Spread.of(ours, unit), Spread.of(ratios), target, peer)
 
 
 def difference(
-    what: str, bare: Sequence[float], ours: Sequence[float], unit: str, target: Target | None = None
+    what: str, floor: Sequence[float], ours: Sequence[float], unit: str, target: Target | None = None, peer: str = ""
 ) -> Figure:
-    differences = [mine - theirs for mine, theirs in zip(ours, bare, strict=True)]
-    return Figure(what, Spread.of(bare, unit), Spread.of(ours, unit), Spread.of(differences, unit), target)
+    """The target is the difference's."""
+    differences = [mine - theirs for mine, theirs in zip(ours, floor, strict=True)]
+    return Figure(what, Spread.of(floor, unit), Spread.of(ours, unit), Spread.of(differences, unit), target, peer)
 
 
-def ours_alone(what: str, ours: Sequence[float], unit: str, target: Target | None = None) -> Figure:
-    return Figure(what, None, Spread.of(ours, unit), None, target)
+def beside(
+    what: str, floor: Sequence[float], ours: Sequence[float], unit: str, target: Target | None = None, peer: str = ""
+) -> Figure:
+    """Both as they are; the target is ours alone."""
+    return Figure(what, Spread.of(floor, unit), Spread.of(ours, unit), None, target, peer)
+
+
+def ours_alone(what: str, ours: Sequence[float], unit: str, target: Target | None = None, peer: str = "") -> Figure:
+    return Figure(what, None, Spread.of(ours, unit), None, target, peer)

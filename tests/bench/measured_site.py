@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Page
 
+from inference.parser import Channel, Parser
 from tests.bench.page import Sighting, WatchedPage
 from tests.bench.timeline import Positions
 from tests.site_process import SiteProcess
@@ -33,6 +34,10 @@ def browser_cpu_seconds() -> float:
 class SavedAnswer:
     """What the database has of it; the seconds count from the web process's request to the engine."""
 
+    status: str
+    thinking: str
+    text: str
+    html: str
     prompt_ids: list[int]
     token_ids: list[int]
     first_token_seconds: float
@@ -40,11 +45,12 @@ class SavedAnswer:
 
     @classmethod
     def load(cls, database: Path, message: int) -> SavedAnswer:
-        columns = "prompt_token_ids, token_ids, first_token_seconds, total_seconds"
-        with closing(sqlite3.connect(database)) as connection:
-            query = f"SELECT {columns} FROM chat_message WHERE id = ?"
-            prompt_ids, token_ids, first, total = connection.execute(query, [message]).fetchone()
-        return cls(array("I", prompt_ids).tolist(), array("I", token_ids).tolist(), first, total)
+        texts, numbers = "status, thinking, text, html", "first_token_seconds, total_seconds"
+        query = f"SELECT {texts}, prompt_token_ids, token_ids, {numbers} FROM chat_message WHERE id = ?"
+        with closing(sqlite3.connect(database, timeout=20)) as connection:
+            status, thinking, text, html, *packed, first, total = connection.execute(query, [message]).fetchone()
+        prompt_ids, token_ids = (array("I", ids).tolist() for ids in packed)
+        return cls(status, thinking, text, html, prompt_ids, token_ids, first, total)
 
     @property
     def tokens_per_second(self) -> float:
@@ -69,6 +75,20 @@ class Answer:
         seconds = self.sighting.last_text_time - self.sighting.first_text_time
         return (positions.last - shown_first) / seconds
 
+    def check(self, rendered: str) -> None:
+        """What was written, saved and shown must be one; `rendered` is the saved answer as a browser reads it."""
+        deltas = Parser().feed(self.saved.token_ids)
+        said = {channel: "".join(delta.text for delta in deltas if delta.channel is channel) for channel in Channel}
+        texts = {
+            "thinking": (said[Channel.ANALYSIS], self.saved.thinking, self.sighting.thinking),
+            "answer": (said[Channel.FINAL], self.saved.text),
+            "answer on the page": (rendered, self.sighting.answer),
+            "status": (self.saved.status, self.sighting.status),
+        }
+        for name, (first, *others) in texts.items():
+            if any(other != first for other in others):
+                raise RuntimeError(f"Message {self.sighting.message}: the {name} is not the same everywhere.")
+
 
 FILL = """
 from django.contrib.auth.models import User
@@ -86,6 +106,7 @@ class MeasuredSite:
         self._page = page
 
     def ask(self, prompt: str, effort: str = "low") -> Answer:
+        """Raises RuntimeError where the text that is shown or saved is not the text that was written."""
         assert self._site.process is not None
         pid = self._site.process.pid
         self._page.type(prompt, effort)
@@ -93,7 +114,14 @@ class MeasuredSite:
         sighting = self._page.press_enter()
         spent, browser_spent = cpu_seconds(pid) - before, browser_cpu_seconds() - browser_before
         saved = SavedAnswer.load(self._site.folder / "db.sqlite3", sighting.message)
-        return Answer(sighting, saved, spent, browser_spent)
+        answer = Answer(sighting, saved, spent, browser_spent)
+        answer.check(self._page.watch.text_of(saved.html))
+        return answer
+
+    def restart(self) -> None:
+        self._site.stop()
+        self._site.start().wait_ready()
+        self._page.open()
 
     def add_conversations(self, count: int) -> None:
         """Give the person that many earlier conversations."""

@@ -1,108 +1,67 @@
-"""How long a conversation takes to open, by its length: from the click to its last answer on the page."""
+"""How long a conversation takes to open, by its length: from the navigation until its last answer is to be seen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from statistics import median
 
 from playwright.sync_api import Page
 
-from tests.bench.figures import Figure, Target, ratio
-from tests.bench.page import WatchedPage
-from tests.site_process import SiteProcess
+from tests.bench.figures import Figure, at_most, ratio
+from tests.bench.plots import Line, Plot
 
+LENGTHS = (20, 200, 1000, 5000)
 SHORT, LONG = 20, 1000
-OPENING_TARGET = Target(1.5, is_floor=False)
-
-FILL = """
-from django.contrib.auth.models import User
-from chat.models import Message
-owner = User.objects.get(username="ann")
-code = "```python\\nprint(1)\\n```"
-answer = f"A list of **{length}**:\\n\\n- one `word`\\n- two\\n\\n{{code}}\\n\\n" + "Some words more. " * 20
-conversation = owner.conversations.create(title="Of {length} messages")
-parent = None
-for number in range({length} // 2):
-    values = {{"conversation": conversation, "model": "scripted", "answer_tokens": 120, "total_seconds": 2.0}}
-    parent = Message.objects.create(conversation=conversation, role="user", text=f"Prompt {{number}}", parent=parent)
-    parent = Message.objects.create(role="assistant", text=f"{{answer}} {{number}}", parent=parent, **values)
-conversation.leaf = parent
-conversation.save()
-print(conversation.pk)
-"""
+TARGET = at_most(1.5)
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Milliseconds from the navigation's begin; `page_milliseconds` until the server's answer was whole."""
+    """Milliseconds: the server's for the page, and from the navigation's begin until its end is to be seen."""
 
     messages: int
-    page_milliseconds: float
+    served_milliseconds: float
     shown_milliseconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Openings:
-    page: Page
-    addresses: dict[int, str]
-
-    def open(self, messages: int) -> Opening:
-        page = self.page
-        page.goto(self.addresses[messages])
-        page.wait_for_selector("body[data-connection=open]")
-        times = page.evaluate(
-            """() => {
-                const [entry] = performance.getEntriesByType("navigation");
-                const [paint] = performance.getEntriesByName("first-contentful-paint");
-                return [entry.responseEnd, Math.max(entry.domContentLoadedEventEnd, paint?.startTime ?? 0)];
-            }"""
-        )
-        shown = page.locator("#messages > article").last.inner_text()
-        if str(messages // 2 - 1) not in shown:
-            raise RuntimeError("The last answer is not on the page.")
-        return Opening(messages, *times)
-
-    def rounds(self, count: int, on_round: Callable[[], None]) -> Iterator[Opening]:
-        """Both lengths in turn, the first of each thrown away."""
-        for number in range(count + 1):
-            for messages in (SHORT, LONG) if number % 2 else (LONG, SHORT):
-                opening = self.open(messages)
-                if number:
-                    yield opening
-            on_round()
+def opening(page: Page, address: str, messages: int) -> Opening:
+    page.goto(address)
+    shown = page.evaluate("opening.shown")
+    served = page.evaluate(
+        "(([entry]) => entry.responseEnd - entry.requestStart)(performance.getEntriesByType('navigation'))"
+    )
+    answer = page.locator("#messages > article [data-part=answer]").last.inner_text()
+    if not answer.rstrip().endswith(f" {messages // 2 - 1}"):
+        raise RuntimeError("The last answer is not on the page.")
+    return Opening(messages, served, shown)
 
 
-@contextmanager
-def openings(folder: Path, page: Page) -> Iterator[Openings]:
-    folder.mkdir()
-    settings = {"ENGINE": "vllm-server", "VLLM_SERVER_URL": "http://127.0.0.1:9", "MODEL_NAME": "scripted"}
-    site = SiteProcess(folder, **settings).prepare()
-    try:
-        site.start()
-        WatchedPage(page, site)
-        yield Openings(page, {length: f"{site.url}/c/{_fill(site, length)}/" for length in (SHORT, LONG)})
-    finally:
-        site.stop()
+def openings(page: Page, addresses: Mapping[int, str], rounds: int) -> Iterator[Opening]:
+    """All lengths in turn, upwards and downwards."""
+    for number in range(rounds):
+        for messages in LENGTHS if number % 2 else reversed(LENGTHS):
+            yield opening(page, addresses[messages], messages)
 
 
-def _fill(site: SiteProcess, length: int) -> str:
-    done = site.manage("shell", "-v0", "-c", FILL.format(length=length))
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr)
-    return done.stdout.strip()
+def opening_figures(runs: Sequence[Opening]) -> list[Figure]:
+    def beside(messages: int, name: str, what: str) -> Figure:
+        short, long = (_values(runs, length, name) for length in (SHORT, messages))
+        target = TARGET if messages == LONG else None
+        return ratio(f"{what}: {messages:,} messages beside {SHORT}", short, long, "ms", target)
+
+    longer = [length for length in LENGTHS if length != SHORT]
+    shown = [beside(length, "shown_milliseconds", "Last answer to be seen") for length in longer]
+    return shown + [beside(length, "served_milliseconds", "Server's time") for length in longer]
 
 
-def opening_figures(runs: list[Opening]) -> list[Figure]:
-    short = [run for run in runs if run.messages == SHORT]
-    long = [run for run in runs if run.messages == LONG]
+def opening_plot(runs: Sequence[Opening]) -> Plot:
+    def line(title: str, name: str) -> Line:
+        return Line(title, [(float(length), median(_values(runs, length, name))) for length in LENGTHS])
 
-    def beside(what: str, name: str) -> Figure:
-        bare, ours = ([float(getattr(run, name)) for run in side] for side in (short, long))
-        return ratio(what, bare, ours, "ms", OPENING_TARGET)
+    lines = [line("last answer to be seen", "shown_milliseconds"), line("server's time", "served_milliseconds")]
+    return Plot("pages", "Opening a conversation", "messages", "milliseconds", lines)
 
-    return [
-        beside(f"The page served whole: {LONG:,} messages beside {SHORT}", "page_milliseconds"),
-        beside(f"Its last answer shown: {LONG:,} messages beside {SHORT}", "shown_milliseconds"),
-    ]
+
+def _values(runs: Sequence[Opening], messages: int, name: str) -> list[float]:
+    return [float(getattr(run, name)) for run in runs if run.messages == messages]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tests.bench.timeline import Timeline
 from tests.scripted_server import ScriptedServer, harmony
 
-WORDS = """Here is an answer that goes on, with *emphasis*, **strong** words, `code` and a line now and then.
+MARKDOWN = """Here is an answer that goes on, with *emphasis*, **strong** words, `code` and a line now and then.
 Another paragraph has a [link](https://example.org/path) and a formula: $E = mc^2$.
 
 ## A heading
@@ -36,14 +36,25 @@ def greet(name: str) -> str:
 \\[ \\int_0^1 x^2 \\, dx = \\frac{1}{3} \\]
 
 """
+PLAIN = """Here is an answer that goes on in plain words, sentence after sentence, as letters and stories do.
+It has commas, a full stop now and then, and lines of no great length. Nothing in it is a heading or a list.
+
+Another paragraph begins after an empty line, for even plain text is divided into paragraphs where a thought ends.
+
+"""
 
 
-def answer_of(tokens: int) -> list[int]:
-    """A well-formed reply whose answer has so many tokens of Markdown."""
-    head, end = harmony("<|channel|>final<|message|>"), harmony("<|return|>")
-    words = harmony(WORDS)
-    text = words * (tokens // len(words) + 1)
-    return [*head, *text[:tokens], *end]
+def answer_of(tokens: int, words: str = MARKDOWN, thinking: int = 0) -> list[int]:
+    """A well-formed reply whose answer has so many tokens of those words, over and over, after plain thinking."""
+    thought = [*harmony("<|channel|>analysis<|message|>"), *_repeated(PLAIN, thinking)]
+    thought += harmony("<|end|><|start|>assistant")
+    answer = [*harmony("<|channel|>final<|message|>"), *_repeated(words, tokens), *harmony("<|return|>")]
+    return thought + answer if thinking else answer
+
+
+def _repeated(words: str, tokens: int) -> list[int]:
+    token_ids = harmony(words)
+    return (token_ids * (tokens // len(token_ids) + 1))[:tokens]
 
 
 @dataclass
@@ -52,10 +63,10 @@ class PacedServer(ScriptedServer):
 
     timeline: Timeline = field(default_factory=Timeline)
 
-    def script(self, token_ids: list[int], tokens_per_second: float) -> None:
-        """What the next request gets."""
+    def script(self, token_ids: list[int], tokens_per_second: float | None) -> None:
+        """What the next request gets; with no pace as fast as it is taken."""
         self.timeline = Timeline()
-        self.enqueue(token_ids, seconds_per_token=1 / tokens_per_second)
+        self.enqueue(token_ids, seconds_per_token=1 / tokens_per_second if tokens_per_second else 0.0)
 
     @property
     def request_time(self) -> float:

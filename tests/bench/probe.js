@@ -3,35 +3,47 @@
 "use strict";
 
 {
-  const sighting = { pressed: null, texts: [], settled: null, message: 0, status: "" };
+  const sighting = { pressed: null, texts: [], drawn: null, settled: null, message: 0, status: "" };
   let settle;
   const settled = new Promise((resolve) => (settle = resolve));
   let shownCharacters = 0;
 
-  function charactersOf(article) {
-    let characters = article.querySelector("[data-part=answer]")?.textContent.length ?? 0;
-    for (const part of article.querySelectorAll("[data-part=thinking] > :not(summary)")) {
-      characters += part.textContent.length;
-    }
-    return characters;
-  }
+  const article = () => document.querySelector("article[data-role=assistant]");
+  const answer = () => article()?.querySelector("[data-part=answer]")?.textContent ?? "";
+  const thinking = () => article()?.querySelector("[data-part=thinking] > .text")?.textContent ?? "";
 
   function note() {
     const now = performance.now();
-    const article = document.querySelector("article[data-role=assistant]");
-    if (!article || sighting.settled !== null) return;
-    const characters = charactersOf(article);
+    if (!article() || sighting.settled !== null) return;
+    const characters = answer().length + thinking().length;
     if (characters !== shownCharacters) {
       shownCharacters = characters;
       sighting.texts.push([now, characters]);
+      sighting.drawn = null;
     }
-    if (article.dataset.status !== "streaming") {
-      sighting.settled = now;
-      sighting.status = article.dataset.status;
-      sighting.message = Number(article.id.replace("message-", ""));
-      settle(sighting);
+    const { id, dataset: { status } } = article();
+    if (status !== "streaming") {
+      Object.assign(sighting, { settled: now, status, message: Number(id.replace("message-", "")) });
     }
+    if (sighting.drawn === null || sighting.settled !== null) awaitFrame();
   }
+
+  // A message that is sent in a frame's callback comes when that frame has been laid out and painted.
+  const { port1: afterFrame, port2: fromFrame } = new MessageChannel();
+  let isAwaited = false;
+
+  function awaitFrame() {
+    if (isAwaited) return;
+    isAwaited = true;
+    requestAnimationFrame(() => fromFrame.postMessage(sighting.texts.length));
+  }
+
+  afterFrame.onmessage = ({ data: texts }) => {
+    isAwaited = false;
+    if (texts === sighting.texts.length) sighting.drawn ??= performance.now();
+    else awaitFrame();
+    if (sighting.settled !== null && sighting.drawn !== null) settle(sighting);
+  };
 
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter") sighting.pressed ??= event.timeStamp;
@@ -45,4 +57,12 @@
     settled,
     new Promise((_, reject) => setTimeout(() => reject(new Error("The answer did not end in time.")), milliseconds)),
   ]);
+
+  window.shown = () => ({ answer: answer(), thinking: thinking() });
+
+  window.textOf = (html) => {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    return template.content.textContent;
+  };
 }

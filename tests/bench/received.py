@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -43,11 +44,12 @@ class Event(TypedDict, total=False):
 class Received:
     """Seconds count from the request; an answer that comes as a whole has its first text at the end.
 
-    `texts`: in how many events the text came.
+    `texts`: in how many events the text came; `digest` is of the text.
     """
 
     tokens: int
     texts: int
+    digest: str
     first_text_seconds: float
     last_text_seconds: float
     total_seconds: float
@@ -55,9 +57,10 @@ class Received:
     @classmethod
     def of(cls, pieces: Pieces, total_seconds: float) -> Received:
         events = list(_events(pieces))
-        texts = [seconds for seconds, event in events if _has_text(event)] or [total_seconds]
+        texts = [seconds for seconds, event in events if _text(event)] or [total_seconds]
         used = [usage["completion_tokens"] for _, event in events if (usage := event.get("usage"))]
-        return cls(used[-1], len(texts), texts[0], texts[-1], total_seconds)
+        text = "".join(_text(event) for _, event in events)
+        return cls(used[-1], len(texts), digest_of(text), texts[0], texts[-1], total_seconds)
 
     @property
     def stream_seconds_per_token(self) -> float:
@@ -84,25 +87,33 @@ def _events(pieces: Pieces) -> Iterator[tuple[float, Event]]:
                 yield seconds, json.loads(text)
 
 
-def _has_text(event: Event) -> bool:
+def _text(event: Event) -> str:
+    """The thinking counts as well."""
     deltas = [choice.get("delta", {}) for choice in event.get("choices", [])]
-    return bool(event.get("text")) or any(delta.get("content") or delta.get("reasoning") for delta in deltas)
+    said = [delta.get("reasoning") or delta.get("content") or "" for delta in deltas]
+    return (event.get("text") or "") + "".join(said)
 
 
-async def receive(url: str, key: str, body: Mapping[str, object]) -> Received:
-    """Ask over a connection of its own. What came is read only when all has come: reading takes time."""
-    headers = {"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"}
+def digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def receive(client: httpx.AsyncClient, url: str, body: Mapping[str, object]) -> tuple[Pieces, float]:
+    """What came, and the seconds until all had come. It is read only then: reading takes time."""
     pieces: Pieces = []
-    async with httpx.AsyncClient(headers=headers, timeout=None, trust_env=False) as client:
-        started = time.perf_counter()
-        async with client.stream("POST", url, json=body) as response:
-            async for piece in response.aiter_raw():
-                pieces.append((time.perf_counter() - started, piece))
-        total_seconds = time.perf_counter() - started
+    started = time.perf_counter()
+    async with client.stream("POST", url, json=body) as response:
+        async for piece in response.aiter_raw():
+            pieces.append((time.perf_counter() - started, piece))
+    total_seconds = time.perf_counter() - started
     if response.status_code != httpx.codes.OK:
         raise RuntimeError(f"{url} answered {response.status_code}: {pieces}")
-    return Received.of(pieces, total_seconds)
+    return pieces, total_seconds
 
 
-async def receive_all(url: str, key: str, body: Mapping[str, object], count: int) -> list[Received]:
-    return list(await asyncio.gather(*(receive(url, key, body) for _ in range(count))))
+async def receive_all(url: str, key: str, body: Mapping[str, object], count: int) -> list[tuple[Pieces, float]]:
+    """So many at the same moment, each over a connection of its own."""
+    headers = {"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"}
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    async with httpx.AsyncClient(headers=headers, timeout=None, trust_env=False, limits=limits) as client:
+        return list(await asyncio.gather(*(receive(client, url, body) for _ in range(count))))

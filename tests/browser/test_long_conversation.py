@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import expect
 
-from tests.bench.opening import FILL
+from tests.bench.filled_site import fill
 from tests.browser.conftest import OpenPage, ask, connected
 from tests.scripted_server import ScriptedServer, reply
 from tests.site_process import SiteProcess
@@ -16,7 +16,7 @@ LENGTH = 100
 async def test_earlier_messages_come_as_one_scrolls_up(
     scripted_site: SiteProcess, script: ScriptedServer, open_page: OpenPage
 ) -> None:
-    key = scripted_site.manage("shell", "-v0", "-c", FILL.format(length=LENGTH)).stdout.strip()
+    key = fill(scripted_site, f"conversation({LENGTH})")
     page = await open_page(scripted_site)
     await page.goto(f"{scripted_site.url}/c/{key}/")
     await connected(page)

@@ -41,7 +41,7 @@ def test_the_core_passes_on_postgresql_and_redis(tmp_path_factory: pytest.TempPa
 def core_with(file: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """With these settings besides those of all tests. The database goes with its server, so nobody deletes it."""
     file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    options = ["--envfile", f"+{file}", "--reuse-db", "-q", "--tb=short"]
+    options = ["--envfile", f"+{file}", "--reuse-db", "-p", "tests.quick_flush", "-q", "--tb=short"]
     ignored = [f"--ignore={path}" for path in OF_TEXT_ALONE]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, *CORE, *ignored],

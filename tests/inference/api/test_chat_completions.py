@@ -188,7 +188,7 @@ async def test_nobody_is_told_what_was_thought_for_somebody_else(scripted: Scrip
 
 
 async def test_a_call_is_streamed_in_pieces(scripted: ScriptedServer, api: Api) -> None:
-    scripted.enqueue(CALL)
+    scripted.enqueue(CALL, seconds_per_token=0.01)  # what the engine writes at once comes as one piece
     response = await api.post(URL, {"messages": HI, "tools": [WEATHER], "stream": True})
     chunks = [ChatCompletionChunk.model_validate(event) for event in await events_of(response)]
     pieces = [piece for chunk in chunks for piece in chunk.choices[0].delta.tool_calls or []]

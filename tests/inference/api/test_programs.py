@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from channels.db import database_sync_to_async
 from django.contrib.auth.models import User
@@ -56,4 +58,4 @@ async def test_pages_are_pages_whoever_asks(scripted: ScriptedServer, api: Api) 
 async def test_what_is_not_there_is_told_as_json(scripted: ScriptedServer, api: Api) -> None:
     response = await api.get("/v1/nothing/here")
     assert response.status_code == 404
-    assert response.json()["error"]["code"] == "unknown_url"
+    assert json.loads(response.content)["error"]["code"] == "unknown_url"
