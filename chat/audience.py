@@ -83,7 +83,7 @@ class Audience:
                 self._deliver(event)
 
     def _deliver(self, event: Mapping[str, object]) -> None:
-        for page in tuple(self._pages.get(str(event["to"]), ())):
+        for page in tuple(self._pages.get(str(event.get("to")), ())):  # another version's events may have none
             try:
                 page.hear(event)
             except Exception:  # one page's fault

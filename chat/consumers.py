@@ -37,9 +37,9 @@ from inference import request_id
 
 logger = logging.getLogger(__name__)
 
+COME_BACK = 1000
 NOT_LOGGED_IN = 4401
 NOT_FOUND = 4404
-BROKEN = 4500
 ASK_AGAIN_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 
@@ -86,9 +86,9 @@ class ConversationConsumer(AsyncWebsocketConsumer):
                         await self._show(self.heard.popleft())
                     else:
                         self.heard.clear()
-        except Exception:  # ours: the page comes back and is shown everything anew
+        except Exception:  # ours, or the database's fault: the page comes back and is shown everything anew
             logger.exception("A page could not be shown what it heard.")
-            await self.close(BROKEN)
+            await self.close(COME_BACK)
 
     async def connect(self) -> None:
         await self.accept()

@@ -15,7 +15,7 @@ from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
-from chat import broadcast, consumers, recovery, replies, turns
+from chat import broadcast, consumers, fragments, recovery, replies, turns
 from chat.models import Conversation, Message, Role, Status, TokenIdsField
 from inference import generation
 from inference.gate import get_gate
@@ -334,6 +334,22 @@ async def test_deleting_a_conversation_closes_it_in_other_tabs(
         await conversation.adelete()
         await broadcast.announce_move(pk)
         assert await page.closed() == consumers.NOT_FOUND
+
+
+async def test_a_page_that_cannot_be_shown_what_it_hears_is_sent_to_come_back(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_arguments: object, **_options: object) -> str:
+        raise OperationalError("The database is away.")
+
+    async with page_of(ann, conversation) as page, page_of(ann, conversation) as other:
+        with monkeypatch.context() as patch:
+            patch.setattr(fragments, "messages", broken)
+            await broadcast.announce_move(conversation.pk)
+            assert await page.closed() == await other.closed() == consumers.COME_BACK
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until(DONE)
 
 
 async def test_one_of_several_silent_answers_does_not_restart_the_engine(
