@@ -12,18 +12,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.chromium import FLAGS
 from tests.site_process import PASSWORD, SiteProcess
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-"""As the browser tests start it; what they import needs Django's settings."""
 PROBE = Path(__file__).with_name("probe.js")
 ANSWER_SECONDS = 180
 TYPING_SECONDS = 0.3

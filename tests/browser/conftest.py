@@ -12,20 +12,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from tests.chromium import FLAGS
 from tests.conftest import NewSite
 from tests.scripted_server import ScriptedServer
 from tests.services import RedisServer
 from tests.site_process import PASSWORD, SiteProcess
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 OF_A_STOPPED_SERVER = re.compile(
     r"WebSocket connection|ERR_CONNECTION_REFUSED|status of 503|^\[object Event\]$"
