@@ -249,10 +249,12 @@ async def test_the_shortest_length_holds_for_all(servers: list[ScriptedServer]) 
     try:
         facts = await asyncio.to_thread(pool.start, lambda _: None)
         assert facts.max_model_len == 300
-        for number in range(9):
+        for number in range(100):
             await collect(pool, [number] * 290)
             with pytest.raises(PromptError, match="less than 300"):
                 await collect(pool, [number] * 300)
+            if min(counts(servers)) > 0:  # each beginning has a server of its own; which one is chance
+                break
         assert {request["max_tokens"] for server in servers for request in server.requests} == {10}
         assert min(counts(servers)) > 0
     finally:
