@@ -90,6 +90,10 @@ class Watchers:
         return json.loads(line)
 
 
+HEARTBEAT = b'id="heartbeat"'
+FINAL, MASKED, PING, PONG = 0x80, 0x80, 0x9, 0xA
+
+
 class Page(asyncio.Protocol):
     """One socket: its side of WebSocket that listens."""
 
@@ -98,12 +102,21 @@ class Page(asyncio.Protocol):
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.pieces: list[tuple[float, bytes]] = []
         self.is_closed = False
+        self.heard_at = 0.0
+        """When it last heard anything but signs of life."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast(asyncio.WriteTransport, transport).write(self._request)
+        self._transport = cast(asyncio.WriteTransport, transport)
+        self._transport.write(self._request)
 
     def data_received(self, piece: bytes) -> None:
-        self.pieces.append((time.time(), piece))
+        now = time.time()
+        self.pieces.append((now, piece))
+        if HEARTBEAT not in piece:
+            self.heard_at = now
+        if piece[0] == FINAL | PING:  # it comes by itself; who does not answer is cut off after half a minute
+            content = piece[2 : 2 + piece[1]]
+            self._transport.write(bytes([FINAL | PONG, MASKED | len(content), 0, 0, 0, 0]) + content)
         if not self.opened.done():
             self._look_whether_open()
 
@@ -185,7 +198,7 @@ async def open_pages(address: str, headers: Mapping[str, str], count: int) -> li
 
 async def quiet(pages: list[Page]) -> None:
     """Until nothing more comes."""
-    while max(page.pieces[-1][0] for page in pages) > time.time() - QUIET_SECONDS:
+    while max(page.heard_at for page in pages) > time.time() - QUIET_SECONDS:
         await asyncio.sleep(QUIET_SECONDS / 4)
 
 
