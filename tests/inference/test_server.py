@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.engine import STOP_TOKEN_IDS, VOCABULARY_SIZE, Sampling, Tokens
-from inference.engines.completions import lines, tokens_of
+from inference.engines.completions import lines, steps_of, tokens_of
 from inference.engines.server import ServerEngine
 from inference.errors import (
     EngineDiedError,
@@ -500,3 +500,11 @@ def test_lines_do_not_depend_on_the_chunks(chunks: list[bytes]) -> None:
         return [line async for complete in lines(source()) for line in complete if line]
 
     assert asyncio.run(split(chunks)) == asyncio.run(split([b"".join(chunks)]))
+
+
+def test_what_came_before_an_error_in_the_same_chunk_counts() -> None:
+    events = [{"choices": [{"token_ids": [number], "finish_reason": None}]} for number in (1, 2)]
+    steps = steps_of(b"data: " + json.dumps(event).encode() for event in [*events, {"error": {"message": "broken"}}])
+    assert next(steps) == Tokens((1, 2))
+    with pytest.raises(EngineDiedError, match="broken"):
+        next(steps)
