@@ -86,6 +86,8 @@ class Reply:
         self.generation: Generation | None = None
         self.is_saved = False
         """Whether nothing is left to save."""
+        self.is_wanted = True
+        """Whether its conversation is still there: a deletion may come before the answer listens."""
         self.language = translation.get_language() or settings.LANGUAGE_CODE
         """The asker's: what pages are told of the answer is written in it."""
         self.request_id = request_id.current_or_new()
@@ -219,12 +221,8 @@ class Reply:
         while True:
             await asyncio.sleep(CHECKPOINT_SECONDS)
             await self.live.flush()
-            if await self._save() and not await database_sync_to_async(self._is_wanted)():
+            if await self._save() and not self.is_wanted:
                 await generation.stop()
-
-    def _is_wanted(self) -> bool:
-        """Whether its conversation is still there: a deletion may have come before it listened."""
-        return Conversation.objects.kept().filter(pk=self.conversation.pk).exists()
 
     async def _finish(self, generation: Generation) -> None:
         """Give it its outcome."""
@@ -251,12 +249,16 @@ class Reply:
         if self.is_saved or self.generation is None:
             return True
         try:
-            await database_sync_to_async(turns.save)(self.message, self.generation.token_ids)
+            await database_sync_to_async(self._write)(self.generation.token_ids)
         except Exception:  # the database's fault; the next checkpoint may succeed
             metrics.CHECKPOINT_FAILURES.inc()
             logger.exception("Answer %d could not be saved for now.", self.message.pk)
             return False
         return True
+
+    def _write(self, token_ids: list[int]) -> None:
+        turns.save(self.message, token_ids)
+        self.is_wanted = Conversation.objects.kept().filter(pk=self.conversation.pk).exists()
 
 
 async def _end(helpers: list[asyncio.Task[None]]) -> None:

@@ -95,7 +95,7 @@ SQLITE = Index(
             FROM chat_message_search found CROSS JOIN chat_conversation c ON c.id = found.conversation
             WHERE chat_message_search MATCH '{text thinking}: (' || %(query)s || ')'
                 AND c.owner_id = %(owner)s AND c.deleted_at IS NULL
-            ORDER BY found.rowid DESC LIMIT 5000
+            ORDER BY found.rowid DESC LIMIT 3000
         ) ORDER BY rank, id DESC LIMIT %(limit)s
     """,
     titles="""

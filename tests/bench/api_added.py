@@ -7,12 +7,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
 from inference.parser import Parser
-from tests.bench.figures import Figure, Target, at_least, at_most, difference, ours_alone, ratio
+from tests.bench.bare_daphne import BareDaphne
+from tests.bench.figures import Figure, Target, at_least, at_most, difference, ratio
 from tests.bench.measured_site import cpu_seconds
 from tests.bench.received import Pieces, Received, digest_of, receive_all
 from tests.bench.report import Section
@@ -49,6 +50,7 @@ class Run:
 class Pair:
     streams: int
     direct: Run
+    relay: Run
     ours: Run
     load: float
 
@@ -56,12 +58,23 @@ class Pair:
 @dataclass(frozen=True, slots=True)
 class Asked:
     stub: Stub
+    relay: BareDaphne
     site: SiteProcess
     key: str
 
     def direct(self, streams: int) -> Run:
+        return self._raw(f"{self.stub.url}/v1/completions", DIRECT, streams)
+
+    def relayed(self, streams: int) -> Run:
+        """The same through the bare relay."""
+        body = {"url": f"{self.stub.url}/v1/completions", "request": DIRECT, "gather_seconds": 0.0}
+        before = cpu_seconds(self.relay.pid)
+        run = self._raw(self.relay.url, body, streams)
+        return replace(run, cpu_seconds=cpu_seconds(self.relay.pid) - before)
+
+    def _raw(self, url: str, body: dict[str, object], streams: int) -> Run:
         began = time.perf_counter()
-        received = asyncio.run(receive_all(f"{self.stub.url}/v1/completions", "none", DIRECT, streams))
+        received = asyncio.run(receive_all(url, "none", body, streams))
         return Run([_first_text_seconds(pieces) for pieces, _ in received], time.perf_counter() - began)
 
     def ours(self, streams: int) -> Run:
@@ -79,8 +92,9 @@ class Asked:
         for number in range(count + 1):
             for streams in TARGETS:
                 first = self.direct(streams) if number % 2 else None
+                relay = self.relayed(streams)
                 ours = self.ours(streams)
-                pair = Pair(streams, first or self.direct(streams), ours, os.getloadavg()[0])
+                pair = Pair(streams, first or self.direct(streams), relay, ours, os.getloadavg()[0])
                 if number:
                     yield pair
             say(".")
@@ -109,13 +123,13 @@ def _first_text_seconds(pieces: Pieces) -> float:
 
 def measure_added(folder: Path, rounds: int, say: Callable[[str], None]) -> Section:
     folder.mkdir()
-    with Stub() as stub:
+    with Stub() as stub, BareDaphne("bare_relay") as relay:
         settings = {"ENGINE": "vllm-server", "VLLM_SERVER_URL": stub.url, "MODEL_NAME": "scripted"}
         site = SiteProcess(folder, MAX_CONCURRENT_GENERATIONS=str(max(TARGETS)), **settings).prepare()
         key = site.manage("create_api_key", "ann").stdout.split()[-1]
         try:
             site.start().wait_ready()
-            pairs = list(Asked(stub, site, key).rounds(rounds, say))
+            pairs = list(Asked(stub, relay, site, key).rounds(rounds, say))
         finally:
             site.stop()
     title = f"The API beside its engine, {PER_SECOND} tok/s for each stream"
@@ -128,14 +142,16 @@ def added_figures(pairs: Sequence[Pair]) -> list[Figure]:
 
 def _figures(pairs: Sequence[Pair], streams: int) -> list[Figure]:
     of_size = [pair for pair in pairs if pair.streams == streams]
-    sides = [pair.direct for pair in of_size], [pair.ours for pair in of_size]
-    direct, ours = ([median(run.first_text_seconds) * 1000 for run in side] for side in sides)
-    direct_rate, our_rate = ([run.tokens / run.wall_seconds for run in side] for side in sides)
-    costs = [run.cpu_seconds / run.tokens * 1e6 for run in sides[1]]
+    sides = [pair.direct for pair in of_size], [pair.relay for pair in of_size], [pair.ours for pair in of_size]
+    direct, relay, ours = ([median(run.first_text_seconds) * 1000 for run in side] for side in sides)
+    direct_rate, relay_rate, our_rate = ([run.tokens / run.wall_seconds for run in side] for side in sides)
+    _, relay_cost, our_cost = ([run.cpu_seconds / run.tokens * 1e6 for run in side] for side in sides)
     name = f"{streams} stream{'s' if streams > 1 else ''}"
     target: Target = TARGETS[streams]
     return [
         difference(f"{name}: time to the first text", direct, ours, "ms", target, PEERS[streams]),
+        difference(f"{name}: the same through a bare relay", direct, relay, "ms"),
         ratio(f"{name}: tokens/s of all, from request to end", direct_rate, our_rate, "tok/s", RATE_TARGET),
-        ours_alone(f"{name}: CPU of the web process per 1,000 tokens", costs, "ms"),
+        ratio(f"{name}: the same through a bare relay", direct_rate, relay_rate, "tok/s"),
+        ratio(f"{name}: CPU for 1,000 tokens, beside a bare relay's", relay_cost, our_cost, "ms"),
     ]

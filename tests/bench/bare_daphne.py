@@ -18,14 +18,15 @@ START_SECONDS = 30
 class BareDaphne:
     """`with` starts and stops it."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "bare_fanout") -> None:
+        self._module = module
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> BareDaphne:
         where = ["-b", "127.0.0.1", "-p", str(self.port), "--no-server-name", "-v0"]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "daphne", *where, "tests.bench.bare_fanout:application"],
+            [sys.executable, "-m", "daphne", *where, f"tests.bench.{self._module}:application"],
             cwd=ROOT,
             env={"PATH": os.environ["PATH"]},
             stdout=subprocess.DEVNULL,

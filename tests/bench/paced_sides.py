@@ -11,10 +11,12 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 from inference.parser import Parser
+from tests.bench.bare_daphne import BareDaphne
 from tests.bench.bare_page import BarePage, bare_page
 from tests.bench.measured_site import Answer, MeasuredSite, browser_cpu_seconds, measured_site
 from tests.bench.paced_server import MARKDOWN, PLAIN, PacedServer, answer_of
 from tests.bench.page import Sighting
+from tests.bench.relayed import relayed_cpu_seconds
 from tests.bench.timeline import Positions, Timeline
 
 MAX_TOKENS = 10_000
@@ -100,6 +102,7 @@ class Pair:
     bare: Run
     ours: Run
     is_bare_first: bool
+    relay_cpu_seconds: float
     load: float
 
 
@@ -108,6 +111,12 @@ class Sides:
     site: MeasuredSite
     engine: PacedServer
     bare: BarePage
+    relay: BareDaphne
+
+    def run_relay(self, case: Case) -> float:
+        """The CPU seconds of a process that hands on what comes, and does nothing else."""
+        self.engine.script(case.token_ids, case.tokens_per_second)
+        return relayed_cpu_seconds(self.relay, self.engine)
 
     def run_site(self, case: Case) -> Run:
         self.engine.script(case.token_ids, case.tokens_per_second)
@@ -133,7 +142,8 @@ class Sides:
                 is_bare_first = bool(number % 2)
                 first = self.run_bare(case) if is_bare_first else None
                 ours = self.run_site(case)
-                yield Pair(case, first or self.run_bare(case), ours, is_bare_first, os.getloadavg()[0])
+                bare = first or self.run_bare(case)
+                yield Pair(case, bare, ours, is_bare_first, self.run_relay(case), os.getloadavg()[0])
                 say(".")
 
 
@@ -147,7 +157,8 @@ def sides(folder: Path, browser: Browser) -> Iterator[Sides]:
         with (
             measured_site(folder / "site", browser.new_page(), **settings) as (_, site),
             bare_page(browser.new_page()) as bare,
+            BareDaphne("bare_relay") as relay,
         ):
-            yield Sides(site, engine, bare)
+            yield Sides(site, engine, bare, relay)
     finally:
         engine.stop()

@@ -99,7 +99,8 @@ def _main_thread(of: str, pairs: Sequence[Pair], target: Target | None = None, p
 
 def _web_cpu(of: str, pairs: Sequence[Pair], peer: str = "") -> Figure:
     _, spent = milliseconds(pairs, lambda run: run.per_thousand(run.web_cpu_seconds))
-    return ours_alone(f"{of}CPU of the web process per 1,000 tokens", spent, "ms", WEB_CPU_TARGET, peer)
+    relay = [pair.ours.per_thousand(pair.relay_cpu_seconds) * 1000 for pair in pairs]
+    return beside(f"{of}CPU of the web process per 1,000 tokens", relay, spent, "ms", WEB_CPU_TARGET, peer)
 
 
 def length_figures(pairs: Sequence[Pair]) -> list[Figure]:
@@ -124,6 +125,7 @@ def length_plot(pairs: Sequence[Pair]) -> Plot:
             line("the page's main thread", lambda pair: pair.ours.per_thousand(pair.ours.main_thread_seconds)),
             line("the bare page's", lambda pair: pair.bare.per_thousand(pair.bare.main_thread_seconds)),
             line("web process", lambda pair: pair.ours.per_thousand(pair.ours.web_cpu_seconds)),
+            line("a bare relay's", lambda pair: pair.ours.per_thousand(pair.relay_cpu_seconds)),
         ],
     )
 

@@ -336,6 +336,20 @@ async def test_deleting_a_conversation_closes_it_in_other_tabs(
         assert await page.closed() == consumers.NOT_FOUND
 
 
+async def test_an_answer_that_never_heard_of_its_deletion_is_stopped(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "CHECKPOINT_SECONDS", 0.05)
+    scripted.enqueue(reply("", "Words without end. " * 200), seconds_per_token=0.05)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Hello")
+        await page.until("Words")
+        await Conversation.objects.filter(pk=conversation.pk).aupdate(deleted_at=timezone.now())
+        await until(lambda: get_gate().held == 0)
+    await until(lambda: not replies._running)
+    assert (await answer_of(conversation)).status == Status.STOPPED
+
+
 async def test_a_page_that_cannot_be_shown_what_it_hears_is_sent_to_come_back(
     scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
