@@ -7,15 +7,11 @@ from contextlib import aclosing
 
 from inference.api.auth import Credentials
 from inference.api.errors import ApiError, api_error
-from inference.gate import get_gate
 from inference.generation import Generation, admit
 from inference.models import Source
 from inference.parser import Delta
 from inference.request import Outcome, Request
 from inference.usage import Caller
-
-GATHER_SECONDS_FOR_EACH = 0.002
-MAX_GATHER_SECONDS = 0.05
 
 
 async def answering(
@@ -27,19 +23,10 @@ async def answering(
     before the first item; afterwards `failure_of` tells what went wrong.
     """
     caller = Caller(source, credentials.user.pk, credentials.key_id)
-    async with (
-        admit(request, caller, wait_seconds) as generation,
-        aclosing(generation.deltas(_gather_seconds())) as stream,
-    ):
+    async with admit(request, caller, wait_seconds) as generation, aclosing(generation.deltas()) as stream:
         yield generation, []
         async for deltas in stream:
             yield generation, deltas
-
-
-def _gather_seconds() -> float:
-    """Nothing gathers in an answer that is alone; beside many, waking for each token would slow down all."""
-    others = get_gate().held - 1
-    return min(max(others, 0) * GATHER_SECONDS_FOR_EACH, MAX_GATHER_SECONDS)
 
 
 def failure_of(generation: Generation) -> ApiError | None:

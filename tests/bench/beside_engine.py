@@ -64,6 +64,7 @@ class Round:
     bare: Run
     ours: Run
     is_bare_first: bool
+    unseen_per_second: float
     load: float
 
 
@@ -82,7 +83,9 @@ class Sides:
             is_bare_first = bool(number % 2)
             first = self._run_bare(prompt_ids) if is_bare_first else None
             ours = self._run_site(prompt, effort)
-            yield Round(first or self._run_bare(prompt_ids), ours, is_bare_first, os.getloadavg()[0])
+            bare = first or self._run_bare(prompt_ids)
+            unseen = self.site.ask_unseen(prompt, effort).tokens_per_second
+            yield Round(bare, ours, is_bare_first, unseen, os.getloadavg()[0])
             say(".")
 
     def _run_bare(self, prompt_ids: list[int]) -> Run:
@@ -129,6 +132,13 @@ def rate_figures(rounds: list[Round]) -> list[Figure]:
             "Tokens/s at the browser beside the bare engine",
             [run.tokens_per_second for run in bare],
             [run.tokens_per_second for run in ours],
+            "tok/s",
+            RATE_TARGET,
+        ),
+        ratio(
+            "Tokens/s of an answer that no browser draws beside the bare engine",
+            [run.tokens_per_second for run in bare],
+            [each.unseen_per_second for each in rounds],
             "tok/s",
             RATE_TARGET,
         ),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from array import array
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 from playwright.sync_api import Page
@@ -15,7 +17,10 @@ from playwright.sync_api import Page
 from inference.parser import Channel, Parser
 from tests.bench.page import Sighting, WatchedPage
 from tests.bench.timeline import Positions
+from tests.bench.visitor import Visitor
 from tests.site_process import SiteProcess
+
+LOOK_SECONDS = 0.2
 
 
 def cpu_seconds(pid: int) -> float:
@@ -28,6 +33,11 @@ def browser_cpu_seconds() -> float:
     """The same of all of Chromium's processes."""
     processes = psutil.Process().children(recursive=True)
     return sum(cpu_seconds(each.pid) for each in processes if each.name().startswith("chrom"))
+
+
+def newest_message(database: Path) -> int:
+    with closing(sqlite3.connect(database, timeout=20)) as connection:
+        return int(connection.execute("SELECT max(id) FROM chat_message").fetchone()[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,19 @@ class MeasuredSite:
         answer = Answer(sighting, saved, spent, browser_spent)
         answer.check(self._page.watch.text_of(saved.html))
         return answer
+
+    def ask_unseen(self, prompt: str, effort: str) -> SavedAnswer:
+        """While no page is open."""
+        self._page.leave()
+        visitor = Visitor(self._site)
+        path = visitor.new_conversation()
+        visitor.post(f"{path}prompt/", prompt=prompt, effort=effort, edits="", key=uuid4().hex)
+        database = self._site.folder / "db.sqlite3"
+        newest = newest_message(database)
+        while (saved := SavedAnswer.load(database, newest)).status == "streaming":
+            time.sleep(LOOK_SECONDS)
+        self._page.open()
+        return saved
 
     def restart(self) -> None:
         self._site.stop()

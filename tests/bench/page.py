@@ -126,6 +126,9 @@ class WatchedPage:
         """Anew, as after a restart of the server."""
         self._page.goto(f"{self._site.url}/")
 
+    def leave(self) -> None:
+        self._page.goto("about:blank")
+
     def type(self, prompt: str, effort: str) -> None:
         """Open a new conversation and type the prompt."""
         page = self._page

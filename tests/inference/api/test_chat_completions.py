@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from contextlib import AsyncExitStack
 
 import pytest
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai_harmony import Role
-from pytest_django import Settings
 
 from inference import messages
 from inference.gate import get_gate
@@ -200,22 +198,6 @@ async def test_a_call_is_streamed_in_pieces(scripted: ScriptedServer, api: Api) 
     assert {piece.id for piece in pieces[1:]} == {None}
     assert "".join(piece.function.arguments or "" for piece in pieces if piece.function) == '{"city": "Bonn"}'
     assert chunks[-1].choices[0].finish_reason == "tool_calls"
-
-
-async def test_beside_many_answers_several_words_come_together(
-    scripted: ScriptedServer, api: Api, settings: Settings
-) -> None:
-    settings.MAX_CONCURRENT_GENERATIONS = 32
-    get_gate.cache_clear()
-    async with AsyncExitStack() as others:
-        for _ in range(31):
-            await others.enter_async_context(get_gate().hold())
-        scripted.enqueue(reply("", "word " * 60), seconds_per_token=0.01)
-        response = await api.post(URL, {"messages": HI, "stream": True})
-        chunks = [ChatCompletionChunk.model_validate(event) for event in await events_of(response)]
-    texts = [text for chunk in chunks if (text := chunk.choices[0].delta.content)]
-    assert "".join(texts) == "word " * 60
-    assert len(texts) < 30
 
 
 async def test_without_tools_a_call_is_only_a_thought(scripted: ScriptedServer, api: Api) -> None:
