@@ -138,7 +138,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         try:
             data = json.loads(text_data or "")
-        except ValueError:
+        except (ValueError, RecursionError):  # no JSON, or brackets in brackets without an end
             data = None
         if not await self._may_go_on():
             return

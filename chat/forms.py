@@ -47,6 +47,9 @@ class PromptForm(forms.Form):
         data = self.cleaned_data
         return Ask(data["prompt"], data["effort"], data["key"], data["edits"])
 
+    def clean_key(self) -> str:
+        return without_lone_surrogates(self.cleaned_data["key"])
+
     def clean_prompt(self) -> str:
         prompt = without_lone_surrogates(self.cleaned_data["prompt"].replace("\r\n", "\n"))
         limit = max_prompt_characters()

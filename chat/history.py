@@ -83,7 +83,8 @@ def mark(request: UserRequest, pk: UUID) -> HttpResponse:
     marked = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
     name = request.POST.get("mark", "")
     if name not in MARKS:
-        return HttpResponseBadRequest(f"The mark is {name!r}; it must be one of {', '.join(MARKS)}.")
+        text = f"The mark is {name!r}; it must be one of {', '.join(MARKS)}."
+        return HttpResponseBadRequest(text, content_type="text/plain; charset=utf-8")
     for field, value in MARKS[name].items():
         setattr(marked, field, value)
     marked.save(update_fields=list(MARKS[name]))

@@ -74,6 +74,8 @@ class RequestFilter(logging.Filter):
         if record.name.partition(".")[0] not in OWN:
             if isinstance(record.args, tuple):
                 record.args = tuple(_shown(each) for each in record.args)
+            if record.name.startswith("django.security"):  # the client's fault: where it was noticed tells nothing
+                record.exc_info = None
             if record.name == "asyncio":  # it adds the tasks in question, with their exceptions, line by line
                 record.msg = str(record.msg).partition("\n")[0]
         return True

@@ -84,6 +84,7 @@ MIDDLEWARE = [
     "localai_site.static_files.StaticFilesMiddleware",
     "localai_site.compression.CompressionMiddleware",
     "localai_site.policy.PolicyMiddleware",
+    "localai_site.browsers.browsers",
     "localai_site.programs.programs",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

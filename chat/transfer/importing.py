@@ -100,8 +100,11 @@ def _reader(entry: Mapping[str, object]) -> Reader | None:
 
 
 def _fingerprint(entry: Mapping[str, object]) -> str:
-    """A name for what has none."""
-    return hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()
+    """A name for what has none. Raises UnreadableError for brackets within brackets, too deep to be written again."""
+    try:
+        return hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()
+    except RecursionError as error:  # the file's fault
+        raise UnreadableError(_("it is no conversation")) from error
 
 
 def _save(owner: AbstractBaseUser, batch: list[Draft], report: Report) -> None:
