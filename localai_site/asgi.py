@@ -24,16 +24,19 @@ from chat.routing import sockets
 from inference.harmony import warm_up
 from inference.supervisor import get_supervisor
 from localai_site.access import AccessMiddleware
+from localai_site.headers import HeadersMiddleware
 from localai_site.operations.errors import OperationError
 from localai_site.operations.guard import refuse_unfit_schema
 from localai_site.operations.occupancy import occupy
 
 application = AccessMiddleware(
-    ProtocolTypeRouter(
-        {
-            "http": django_application,
-            "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(sockets)),
-        }
+    HeadersMiddleware(
+        ProtocolTypeRouter(
+            {
+                "http": django_application,
+                "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(sockets)),
+            }
+        )
     )
 )
 

@@ -201,6 +201,8 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+if DEBUG:  # what a page wanted and must not have is then in the log
+    CONTENT_SECURITY_POLICY["DIRECTIVES"]["report-uri"] = ["/policy/report/"]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True

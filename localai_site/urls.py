@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
 from inference.admin import engine, usage
+from localai_site import policy
 
 urlpatterns = [
     path("accounts/", include("chat.accounts.urls")),
@@ -17,3 +19,8 @@ urlpatterns = [
     path("", include("inference.urls")),
     path("", include("chat.urls")),
 ]
+if settings.DEBUG:
+    urlpatterns.append(path("policy/report/", policy.report, name="policy-report"))
+
+handler400 = "localai_site.errors.bad_request"
+handler500 = "localai_site.errors.broken"
