@@ -20,6 +20,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
+from chat.accounts import second_factor
+from chat.accounts.entering import previous_login
 from chat.fields import InstructionsField, MaxTokensField, bounds_of_length
 from chat.models import Conversation, EffortChoice, Preferences, Preset
 from chat.models.preferences import Theme
@@ -138,6 +140,8 @@ def page(
         "deleted": request.session.pop("deleted_preset", None),
         "back": _back(request),
         "can_send_email": settings.CAN_SEND_EMAIL,
+        "previous_login": previous_login(request.session),
+        "has_second_factor": second_factor.is_on(request.user),
         "used": used_today(request.user.pk),
         "limits": limits_of(request.user.pk),
     }

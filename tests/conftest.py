@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 from django.core.management import call_command
 from django.utils import translation
 
@@ -43,6 +44,13 @@ def language() -> Iterator[None]:
     """What a page was asked for in German leaves the thread in German."""
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted() -> Iterator[None]:
+    """Of the tries that other tests have made."""
+    yield
+    cache.clear()
 
 
 @pytest.fixture(scope="session")

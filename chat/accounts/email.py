@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from chat.accounts.guesses import check_own_password
 from chat.requests import UserRequest
 
 
@@ -49,8 +50,7 @@ class EmailForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
         help_texts = {"email": gettext_lazy("Empty: you have none here.")}
 
     def clean_password(self) -> None:
-        if not self.instance.check_password(self.cleaned_data["password"]):
-            raise forms.ValidationError(_("That is not your password."))
+        check_own_password(self.instance, self.cleaned_data["password"])
 
 
 @needs_email

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
@@ -15,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from chat.accounts.entering import enter
 from chat.accounts.signup import SignupForm
 from chat.models import Invitation
 
@@ -48,7 +48,7 @@ def accept(request: HttpRequest, secret: str) -> HttpResponse:
         else:
             if user is None:
                 return _void(request, Invitation.objects.get(pk=invitation.pk))
-            login(request, user)
+            enter(request, user)
             return redirect("chat:home")
     return render(request, "registration/invitation.html", {"form": form, "invitation": invitation})
 

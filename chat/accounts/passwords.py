@@ -10,18 +10,29 @@ from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView, PasswordResetView
 from django.contrib.messages.views import SuccessMessageMixin
-from django.http import HttpRequest
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse, reverse_lazy
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView
 
+from chat.accounts import second_factor, throttle
+from chat.accounts.guesses import ChangePasswordForm
+from chat.accounts.throttle import HOUR_SECONDS, Limit
+
+LETTERS_FROM = Limit("letters-from", 20, HOUR_SECONDS)
+"""Asked for from one address of the network."""
+LETTERS_TO = Limit("letters-to", 3, HOUR_SECONDS)
+"""To one e-mail address, whether it is known or not."""
+
 
 class ChangePassword(SuccessMessageMixin, PasswordChangeView):  # type: ignore[type-arg]  # not generic at run time
     template_name = "registration/change_password.html"
     success_url = reverse_lazy("chat:settings")
     success_message = gettext_lazy("Your password is changed.")
+    form_class = ChangePasswordForm
 
 
 class ForgottenForm(PasswordResetForm):
@@ -33,6 +44,16 @@ class ForgottenForm(PasswordResetForm):
 
 class ForgottenPassword(PasswordResetView):
     """The same answer whether the address is known or not."""
+
+    def form_valid(self, form: PasswordResetForm) -> HttpResponse:
+        email = form.cleaned_data["email"].casefold()
+        tallies = [LETTERS_FROM.of(throttle.address_of(self.request)), LETTERS_TO.of(email)]
+        try:
+            throttle.take(tallies)
+        except ValidationError as error:
+            form.add_error(None, error)
+            return self.form_invalid(form)
+        return super().form_valid(form)
 
     form_class = ForgottenForm
     template_name = "registration/forgotten_password.html"
@@ -49,8 +70,12 @@ class NewPassword(PasswordResetConfirmView):
     """Where the links lead. They are void once used, and after any other log-in or change of the password."""
 
     template_name = "registration/new_password.html"
-    post_reset_login = True
     success_url = reverse_lazy("chat:home")
+
+    @property
+    def post_reset_login(self) -> bool:  # type: ignore[override]  # Django reads it from the view
+        """A link stands for the password alone."""
+        return self.user is None or not second_factor.is_on(self.user)
 
     def get_user(self, uidb64: str) -> User | None:
         user = super().get_user(uidb64)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from chat.admin import audit, conversations, invitations, parts, users
+from chat.admin import audit, conversations, invitations, parts, second_factors, users
 
-__all__ = ["audit", "conversations", "invitations", "parts", "users"]
+__all__ = ["audit", "conversations", "invitations", "parts", "second_factors", "users"]

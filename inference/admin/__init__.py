@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from inference.admin import records
+from inference.admin import records, searching
 
-__all__ = ["records"]
+__all__ = ["records", "searching"]

@@ -16,6 +16,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from chat import sidebar
+from chat.accounts import second_factor
 from chat.models import Conversation
 from chat.transfer import document
 from tests.access.cast import PASSWORD, Cast
@@ -43,6 +44,7 @@ CASES: Mapping[str, Case] = {
     "with `ALLOW_SIGNUP`": Case(settings={"ALLOW_SIGNUP": True}),
     "with `EMAIL_URL`": Case(settings={"CAN_SEND_EMAIL": True}),
     "used already": Case(prepare=lambda cast: cast.invitation.claim()),
+    "set up just now": Case(prepare=lambda cast: [second_factor.begun(person) for person in cast.people.values()]),
     "from another network": Case(network=ELSEWHERE),
     "through a proxy": Case(headers={"X-Forwarded-For": ELSEWHERE}),
     "with `METRICS_TOKEN`": Case(
@@ -125,6 +127,8 @@ _PASSWORDS = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
 
 FORMS: Mapping[str, Callable[[Cast], Values]] = {
     "/accounts/login/": lambda _cast: {"username": "owner", "password": PASSWORD},
+    "/accounts/login/code/": lambda _cast: {"code": "123456"},
+    "/accounts/two-factor/": lambda _cast: {"do": "begin"},
     "/accounts/signup/": lambda _cast: {"username": "dora", **_PASSWORDS},
     "/accounts/invitation/<secret>/": lambda _cast: {"username": "carl", **_PASSWORDS},
     "/accounts/email/": lambda _cast: {"email": "me@example.org", "password": PASSWORD},
