@@ -40,6 +40,10 @@ logger = logging.getLogger(__name__)
 COME_BACK = 1000
 NOT_LOGGED_IN = 4401
 NOT_FOUND = 4404
+TOO_MANY = 4429
+MOST_FRAMES = 40
+FRAMES_SECONDS = 10.0
+"""A page that sends more than so many in this time is not heard for a while."""
 ASK_AGAIN_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 
@@ -57,6 +61,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):
         self.pulse: asyncio.Task[None] | None = None
         self.attending: asyncio.Task[None] | None = None
         self.heard: deque[Mapping[str, object]] = deque()
+        self.sent: deque[float] = deque()
         self.turn = asyncio.Lock()
         self.is_welcome = False
         try:
@@ -102,6 +107,10 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             return
         self.language = await database_sync_to_async(language_of)(self.user, self.scope["headers"])
         translation.activate(self.language)
+        if presence.pages_of(self.user.pk) >= settings.MAX_SOCKETS_PER_USER:
+            await self.send(fragments.alert(gettext("Too many of your pages are open. Close some: this one waits.")))
+            await self.close(TOO_MANY)
+            return
         conversation = await self._load(self.scope["url_route"]["kwargs"]["pk"])
         if conversation is None:
             await self.close(NOT_FOUND)
@@ -140,11 +149,23 @@ class ConversationConsumer(AsyncWebsocketConsumer):
             data = json.loads(text_data or "")
         except (ValueError, RecursionError):  # no JSON, or brackets in brackets without an end
             data = None
+        if self._sends_too_fast():
+            await self.send(fragments.alert(gettext("Too much at once. Wait a moment, then try again.")))
+            return
         if not await self._may_go_on():
             return
         self.orders += 1
         with request_id.step(self.orders):
             await self._obey(data)
+
+    def _sends_too_fast(self) -> bool:
+        now = time.monotonic()
+        while self.sent and now - self.sent[0] > FRAMES_SECONDS:
+            self.sent.popleft()
+        if len(self.sent) >= MOST_FRAMES:
+            return True
+        self.sent.append(now)
+        return False
 
     async def _obey(self, data: object) -> None:
         if not isinstance(data, dict):

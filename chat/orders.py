@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from chat import recovery, turns
+from chat import recovery, room, turns
 from chat.models import Conversation, Message, Role, Status, TokenIdsField
 from inference.errors import BusyError, InferenceError
 from inference.generation import Generation
@@ -70,6 +70,7 @@ class Ask:
     def request(self, conversation: Conversation) -> Request:
         conversation.refresh_from_db()
         self._free_key(conversation)
+        room.check(conversation.owner_id, conversations=0 if conversation.leaf_id else 1)
         parent = self._parent(conversation)
         history = turns.History(conversation, parent).all()
         return _request(conversation, self.prompt, history, self._effort(conversation))
@@ -110,6 +111,7 @@ class Regenerate:
 
     def request(self, conversation: Conversation) -> Request:
         conversation.refresh_from_db()
+        room.check(conversation.owner_id, messages=1)
         asked, old = self._asked(conversation)
         history = turns.History(conversation, asked.parent_id).all()
         return _request(conversation, asked.text, history, self._effort(conversation, old))

@@ -58,6 +58,10 @@ class Presence:
         if self._watch is None:
             self._watch = asyncio.create_task(self._look_regularly())
 
+    def pages_of(self, user: int) -> int:
+        """How many of theirs are open in this process."""
+        return sum(visit.user == user for visit, _ in self._pages.values())
+
     def leave(self, page: str) -> None:
         """Harmless for one that never entered."""
         self._pages.pop(page, None)

@@ -3,8 +3,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# A secret key is made once and kept with the data; several containers share it through SECRET_KEY or the volume.
-if [ -z "${SECRET_KEY:-}" ]; then
+# A secret key is made once and kept with the data; several containers share it through SECRET_KEY, a file, or the volume.
+if [ -z "${SECRET_KEY:-}${SECRET_KEY_FILE:-}" ]; then
     key=${DATA_FOLDER:-/data}/secret_key
     if [ ! -s "$key" ]; then
         (umask 077 && python -c 'import secrets; print(secrets.token_urlsafe(50))' >"$key.new" && mv "$key.new" "$key") || {
@@ -12,8 +12,7 @@ if [ -z "${SECRET_KEY:-}" ]; then
             exit 1
         }
     fi
-    SECRET_KEY=$(cat "$key")
-    export SECRET_KEY
+    export SECRET_KEY_FILE="$key"
 fi
 
 if [ -n "${HF_HOME:-}" ] && [ ! -w "$HF_HOME" ]; then

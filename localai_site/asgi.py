@@ -24,10 +24,12 @@ from chat.routing import sockets
 from inference.harmony import warm_up
 from inference.supervisor import get_supervisor
 from localai_site.access import AccessMiddleware
+from localai_site.backpressure import guard
 from localai_site.headers import HeadersMiddleware
 from localai_site.operations.errors import OperationError
 from localai_site.operations.guard import refuse_unfit_schema
 from localai_site.operations.occupancy import occupy
+from localai_site.statements import bound
 
 application = AccessMiddleware(
     HeadersMiddleware(
@@ -40,6 +42,8 @@ application = AccessMiddleware(
     )
 )
 
+bound()
+guard()
 try:
     occupy()
     refuse_unfit_schema()

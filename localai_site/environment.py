@@ -1,16 +1,18 @@
 """Reads typed values from the environment and `.env`.
 
-A bad value raises ImproperlyConfigured in one line that names variable, value and what is allowed.
+A bad value raises ImproperlyConfigured in one line that names variable, value and what is allowed. A secret may be in
+a file instead, which SECRET_KEY_FILE and the like name; its value is never shown.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 import environ
@@ -22,18 +24,63 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SHOWN_CHARACTERS = 80
 
+SECRETS = (
+    "VLLM_SERVER_URL",
+    "VLLM_SERVER_API_KEY",
+    "HF_TOKEN",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "EMAIL_URL",
+    "SECRET_KEY",
+    "METRICS_TOKEN",
+)
+"""What may hold a key or a password."""
+
+TELLING_CHARACTERS = 12
+"""So long a secret is no ordinary word, which would be missing in other places."""
+
 
 class Environment:
     """The process environment, completed by a `.env` file where a variable is not set."""
 
     def __init__(self, dotenv: Path) -> None:
         self._env = environ.Env()
+        self._secrets: set[str] = set()
+        self.secret_files: dict[str, Path] = {}
         if dotenv.is_file():
             self._env.read_env(str(dotenv))
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Keys and passwords among the values that were read: what no log may have."""
+        return frozenset(secret for secret in self._secrets if len(secret) >= TELLING_CHARACTERS)
+
     def text(self, name: str, default: str = "") -> str:
+        value = self._value(name)
+        if name in SECRETS and self._value(f"{name}_FILE"):
+            if value:
+                raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; set one of them.")
+            value = self._content(name)
+        if value and name in SECRETS:
+            self._secrets.update(_keys_in(value))
+        return value or default
+
+    def _value(self, name: str) -> str:
         # Not through Env.str: it takes a value that begins with $ for another variable's name.
-        return str(self._env.ENVIRON.get(name, default)).strip()
+        return str(self._env.ENVIRON.get(name, "")).strip()
+
+    def _content(self, name: str) -> str:
+        """What is in the file that NAME_FILE names."""
+        path = self._value(f"{name}_FILE")
+        try:
+            content = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise ImproperlyConfigured(f"{name}_FILE is {path!r}, which cannot be read: {reason}.") from error
+        self.secret_files[f"{name}_FILE"] = Path(path)
+        if not content:
+            raise ImproperlyConfigured(f"{name}_FILE is {path!r}; it must be a file that is not empty.")
+        return content
 
     def boolean(self, name: str, default: bool) -> bool:
         words = {
@@ -83,8 +130,8 @@ class Environment:
         """An URL with one of these schemes, or the empty default."""
 
         def parse(raw: str) -> str:
-            if raw and urlsplit(raw).scheme not in schemes:
-                raise ValueError(raw)
+            if raw:
+                _check_address(raw, schemes)
             return raw
 
         allowed = " or ".join(f"{scheme}://" for scheme in schemes)
@@ -95,8 +142,8 @@ class Environment:
         schemes = ("smtp", "smtp+tls", "smtp+ssl", "consolemail")
 
         def parse(raw: str) -> dict[str, object]:
-            if raw and urlsplit(raw).scheme not in schemes:
-                raise ValueError(raw)
+            if raw:
+                _check_address(raw, schemes)
             return dict(environ.Env.email_url_config(raw)) if raw else {}
 
         allowed = " or ".join(f"{scheme}://" for scheme in schemes)
@@ -107,8 +154,8 @@ class Environment:
 
         def parse(raw: str) -> str:
             words = [word.strip() for word in raw.split(",") if word.strip()]
-            if not all(urlsplit(word).scheme in schemes for word in words):
-                raise ValueError(raw)
+            for word in words:
+                _check_address(word, schemes)
             return ",".join(words)
 
         allowed = " or ".join(f"{scheme}://" for scheme in schemes)
@@ -135,5 +182,24 @@ class Environment:
         try:
             return parse(raw)
         except (KeyError, ValueError, OSError) as error:
-            shown = raw if len(raw) <= SHOWN_CHARACTERS else raw[:SHOWN_CHARACTERS] + "…"
-            raise ImproperlyConfigured(f"{name} is {shown!r}; it must be {allowed}.") from error
+            shown = "not shown, for it may hold a password" if name in SECRETS else repr(_shortened(raw))
+            raise ImproperlyConfigured(f"{name} is {shown}; it must be {allowed}.") from error
+
+
+def _check_address(address: str, schemes: Sequence[str]) -> None:
+    """Raises ValueError."""
+    parts = urlsplit(address)
+    if parts.scheme not in schemes or parts.port == 0:
+        raise ValueError(address)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+
+
+def _keys_in(value: str) -> set[str]:
+    """The passwords of an address, or of several; what is none is a key itself."""
+    if "://" not in value:
+        return {value}
+    found = re.findall(r"://[^/@\s]*?:([^/\s,]+)@", value)
+    return {form for password in found for form in (password, unquote(password))}

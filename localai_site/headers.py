@@ -24,6 +24,7 @@ DEFAULTS: Mapping[bytes, bytes] = {
     b"x-frame-options": b"DENY",
     b"referrer-policy": b"same-origin",
     b"permissions-policy": ", ".join(f"{power}=()" for power in UNUSED).encode(),
+    b"cross-origin-embedder-policy": b"require-corp",
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
     # Of what is no page: pages bring their own (see policy.py).

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from types import TracebackType
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from pythonjsonlogger.json import JsonFormatter as LibraryFormatter
@@ -25,8 +28,13 @@ SPEAKING = (EngineError, OSError, OperationalError, ImproperlyConfigured, Import
 
 OWN = ("chat", "inference", "localai_site")
 
-SECRETS = re.compile(r"(/accounts/(?:invitation|password/new)/)[^\s\"']+")
+LINKS = re.compile(r"(/accounts/(?:invitation|password/new)/)[^\s\"']+")
 """What makes the addresses of links that let their holder in."""
+
+BEGINNING = "Traceback (most recent call last):"
+
+NAMED = re.compile(r"(?<=://)[^\s/@\"']*@")
+"""Name and password in an address."""
 
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -46,13 +54,20 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _told(error: BaseException) -> Iterator[str]:
-    yield "Traceback (most recent call last):"
+    yield BEGINNING
     yield "".join(traceback.format_tb(error.__traceback__)).rstrip("\n")
     yield _named(error)
 
 
 def without_secrets(text: str) -> str:
-    return SECRETS.sub(r"\1…", text)
+    return _secrets().sub("…", NAMED.sub("", LINKS.sub(r"\1…", text)))
+
+
+@cache
+def _secrets() -> re.Pattern[str]:
+    """The settings' own; the last wall, whoever quotes one."""
+    longest_first = sorted(settings.SECRETS, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
 
 def _shown(argument: object) -> object:
@@ -78,16 +93,24 @@ class RequestFilter(logging.Filter):
                 record.exc_info = None
             if record.name == "asyncio":  # it adds the tasks in question, with their exceptions, line by line
                 record.msg = str(record.msg).partition("\n")[0]
+            if (error := sys.exception()) and str(record.msg).startswith(BEGINNING):  # daphne formats them itself
+                record.msg, record.args = trace(error), None
         return True
 
 
 class TextFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
     def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802 (logging's name)
         return trace(ei[1]) if ei[1] else ""
 
 
 class JsonFormatter(LibraryFormatter):
     """One object a line. Of a record's extras only `facts` is told: Django adds whole requests."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
 
     def add_fields(
         self, log_data: dict[str, object], record: logging.LogRecord, message_dict: dict[str, object]

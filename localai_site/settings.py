@@ -52,13 +52,20 @@ SECRET_KEY = environment.text("SECRET_KEY")
 if not SECRET_KEY:
     if not DEBUG:
         raise ImproperlyConfigured(
-            "SECRET_KEY is not set; put a long random text into .env. One comes from: "
+            "SECRET_KEY is not set; put a long random text into .env, or into a file that SECRET_KEY_FILE names. "
+            "One comes from: "
             "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
         )
     SECRET_KEY = "for-development-only-" + "x" * 40
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
 HTTPS = environment.boolean("HTTPS", False)
+MAX_CONVERSATIONS_PER_USER = environment.positive_integer("MAX_CONVERSATIONS_PER_USER", 10_000)
+MAX_MESSAGES_PER_USER = environment.positive_integer("MAX_MESSAGES_PER_USER", 200_000)
+MAX_SOCKETS_PER_USER = environment.positive_integer("MAX_SOCKETS_PER_USER", 50)
+MAX_API_REQUESTS_PER_MINUTE = environment.positive_integer("MAX_API_REQUESTS_PER_MINUTE", 600)
+MAX_STATEMENT_SECONDS = environment.positive_integer("MAX_STATEMENT_SECONDS", 30)
+DATA_UPLOAD_MAX_MEMORY_SIZE = environment.positive_integer("MAX_REQUEST_BYTES", 2_621_440)
 REDIS_URL = environment.address("REDIS_URL", "", ["redis", "rediss", "unix"])
 
 INSTALLED_APPS = [
@@ -246,6 +253,8 @@ LOG_FORMAT = environment.choice("LOG_FORMAT", "text", ["text", "json"])
 LOG_LEVEL = environment.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"])
 METRICS_TOKEN = environment.text("METRICS_TOKEN")
 METRICS_NETWORKS = environment.networks("METRICS_NETWORKS", "127.0.0.0/8,::1")
+SECRETS, SECRET_FILES = environment.secrets, environment.secret_files
+DEFAULT_EXCEPTION_REPORTER_FILTER = "localai_site.reports.ReportFilter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -11,6 +11,7 @@ const STALL_SECONDS = 12; // the server says something at least every 5 seconds
 const GIVE_UP_SECONDS = 25;
 const POLITE_CODES = [1000, 1001, 1005];
 const NOT_LOGGED_IN = 4401;
+const TOO_MANY = 4429; // other pages of this person are open
 const CLOSED_FOR_GOOD = { [NOT_LOGGED_IN]: WORDS.loggedOut, 4404: WORDS.deleted };
 const HINTS = { open: "", stalled: WORDS.stalled, lost: WORDS.lost, closed: WORDS.closed };
 
@@ -71,6 +72,7 @@ document.addEventListener("htmx:wsClose", ({ detail: { event, socketWrapper } })
   if (event.code === NOT_LOGGED_IN && wasWelcome) location.reload();
   // The extension does not come back from a polite good-bye, though it may be a proxy's that restarts.
   if (POLITE_CODES.includes(event.code)) setTimeout(socketWrapper.reconnect, LONGEST_DELAY_MS / 5);
+  if (event.code === TOO_MANY) setTimeout(socketWrapper.reconnect, LONGEST_DELAY_MS);
 });
 
 // Silence. After a sleep it is as long as the sleep was: then the socket is given up at the first look.

@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -46,12 +48,20 @@ class RedisServer:
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        self._wait()
+
     def stop(self) -> None:
         if self._process:
             self.thaw()
             self._signal(signal.SIGTERM)
-            self._process.wait(START_SECONDS)
-            self._process = None
+            self._wait()
+
+    def _wait(self) -> None:
+        assert self._process
+        self._process.wait(START_SECONDS)
+        self._process = None
 
     def _answers(self, client: Redis) -> bool:
         try:
@@ -78,17 +88,12 @@ class PostgreSQLServer:
         return f"postgres://localai@127.0.0.1:{self._port}/postgres"
 
     def start(self) -> None:
-        """Returns when it answers."""
-        if self._user:
-            self._folder.parent.chmod(0o755)
-            self._folder.parent.parent.chmod(0o755)
-            shutil.chown(self._folder, self._user)
-        data = str(self._folder / "data")
-        initdb = [_postgresql("initdb"), "-D", data, "-U", "localai", "-A", "trust", "-E", "UTF8"]
-        subprocess.run(initdb, user=self._user, check=True, stdout=subprocess.DEVNULL)
+        """Returns when it answers. After a stop or a kill it has what it had."""
+        if not (self._folder / "data").exists():
+            self._create()
         options = ["-p", str(self._port), "-k", str(self._folder), "-c", "listen_addresses=127.0.0.1"]
         self._process = subprocess.Popen(
-            [_postgresql("postgres"), "-D", data, *options, "-c", "fsync=off", "-c", "max_connections=300"],
+            [_postgresql("postgres"), "-D", self._data, *options, "-c", "fsync=off", "-c", "max_connections=300"],
             user=self._user,
             stderr=subprocess.DEVNULL,
         )
@@ -98,11 +103,53 @@ class PostgreSQLServer:
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
+    @property
+    def has_ended(self) -> bool:
+        """By itself, as without any room on its disk."""
+        return self._process is not None and self._process.poll() is not None
+
+    @property
+    def _data(self) -> str:
+        return str(self._folder / "data")
+
+    def _create(self) -> None:
+        if self._user:
+            self._folder.parent.chmod(0o755)
+            self._folder.parent.parent.chmod(0o755)
+            shutil.chown(self._folder, self._user)
+        initdb = [_postgresql("initdb"), "-D", self._data, "-U", "localai", "-A", "trust", "-E", "UTF8"]
+        subprocess.run(initdb, user=self._user, check=True, stdout=subprocess.DEVNULL)
+
+    def freeze(self) -> None:
+        """With the processes that serve its clients."""
+        self._tell(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._tell(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """At once, all of it, as when its machine dies; a server cannot start again beside a process of the old one."""
+        assert self._process
+        family = self._tell(signal.SIGKILL)
+        self._process.wait(START_SECONDS)
+        psutil.wait_procs(family, START_SECONDS)
+        self._process = None
+
     def stop(self) -> None:
         if self._process:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(START_SECONDS)
             self._process = None
+
+    def _tell(self, number: signal.Signals) -> list[psutil.Process]:
+        """To the server and all that it has started; returns them."""
+        assert self._process
+        server = psutil.Process(self._process.pid)
+        family = [server, *server.children(recursive=True)]
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        return family
 
 
 def _postgresql(program: str) -> str:

@@ -2,6 +2,7 @@
 
 UnreadableError             one conversation: the others of the file are imported
 └── UnreadableFileError     the whole file: nothing of it is saved
+    └── FullError           there is no room for all of it; what came first is saved
 """
 
 from __future__ import annotations
@@ -13,3 +14,7 @@ class UnreadableError(Exception):
 
 class UnreadableFileError(UnreadableError):
     """The file as a whole is of no use."""
+
+
+class FullError(UnreadableFileError):
+    """The person may not keep so much."""

@@ -15,10 +15,12 @@ from typing import IO
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from chat.room import NoRoomError
 from chat.transfer import chatgpt, document, open_webui, saving, upload, values
 from chat.transfer.draft import Draft
-from chat.transfer.errors import UnreadableError, UnreadableFileError
+from chat.transfer.errors import FullError, UnreadableError, UnreadableFileError
 
 BATCH_MESSAGES = 500
 BATCH_CONVERSATIONS = 100
@@ -108,6 +110,14 @@ def _fingerprint(entry: Mapping[str, object]) -> str:
 
 
 def _save(owner: AbstractBaseUser, batch: list[Draft], report: Report) -> None:
-    imported = saving.save(owner, batch) if batch else 0
+    try:
+        imported = saving.save(owner, batch) if batch else 0
+    except NoRoomError as error:
+        saved = ngettext(
+            "%(count)d conversation of the file was imported before.",
+            "%(count)d conversations of the file were imported before.",
+            report.imported,
+        )
+        raise FullError(f"{error} {saved % {'count': report.imported}}") from error
     report.imported += imported
     report.present += len(batch) - imported

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
+from chat import room
 from chat.models import Conversation, Feedback, Message
 from chat.transfer.draft import Draft
 
@@ -17,7 +18,7 @@ from chat.transfer.draft import Draft
 def save(owner: AbstractBaseUser, drafts: Sequence[Draft]) -> int:
     """Save those that this person does not have yet, and return how many that were.
 
-    One that is deleted and waits for Undo comes back as it was.
+    One that is deleted and waits for Undo comes back as it was. Raises NoRoomError.
     """
     get_user_model().objects.select_for_update().get(pk=owner.pk)  # one import of a person at a time
     wanted = [key for draft in drafts for key in draft.ids(owner.pk)]
@@ -32,6 +33,7 @@ def save(owner: AbstractBaseUser, drafts: Sequence[Draft]) -> int:
             fresh.append(draft)
         elif present[0].deleted_at:
             returned += Conversation.objects.filter(pk=present[0].pk).update(deleted_at=None)
+    room.check(int(owner.pk), len(fresh), sum(len(draft.messages) for draft in fresh))
     _insert(fresh)
     return len(fresh) + returned
 

@@ -18,6 +18,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 
 from inference.api.errors import ApiError, UnauthorizedError
+from inference.api.rate import rate
 from inference.models import ApiKey
 
 if TYPE_CHECKING:
@@ -44,18 +45,20 @@ class Credentials:
 
 
 async def authenticate(request: HttpRequest) -> Credentials:
-    """Raise ApiError 401 for nobody, and 403 for a session without a CSRF token where the method is unsafe.
+    """Raise ApiError 401 for nobody, 429 for who asks too often, 403 for a session without a CSRF token where it is due.
 
     Whoever sends an Authorization header is judged by it alone. The view must be csrf_exempt.
     """
     if "Authorization" in request.headers:
         key = await _key(request.headers["Authorization"])
+        rate.count(f"key {key.pk}")
         _note_use(key)
         return Credentials(key.user, key.pk)
     user = await request.auser()
     if not user.is_authenticated:
         raise UnauthorizedError(f"Send an API key as “Authorization: Bearer <key>”. {HOW_TO_GET_A_KEY}")
     _check_csrf(request)
+    rate.count(f"session of {user.pk}")
     return Credentials(user)
 
 

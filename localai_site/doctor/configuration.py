@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
@@ -79,10 +81,22 @@ def dotenv() -> Finding:
     path = Path(DOTENV)
     if not path.is_file():
         return ok(".env", "none; the settings come from the environment")
+    return _readable_by_others(".env", path) or ok(".env", "only its owner may read it")
+
+
+def secret_files() -> Iterator[Finding]:
+    """One for each file of a secret that more than its owner may read; a container's own are read-only, and its."""
+    for name, path in settings.SECRET_FILES.items():
+        finding = _readable_by_others(name, path)
+        if finding and os.access(path, os.W_OK):
+            yield finding
+
+
+def _readable_by_others(subject: str, path: Path) -> Finding | None:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
-        return warning(".env", f"others on this machine may read it ({mode:04o})", f"Run chmod 600 {path}")
-    return ok(".env", "only its owner may read it")
+        return warning(subject, f"others on this machine may read it ({mode:04o})", f"Run chmod 600 {path}")
+    return None
 
 
 def clock() -> Finding:

@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     storage.model_disk,
     storage.database,
     storage.integrity,
+    storage.privacy,
     storage.database_disk,
     storage.backup_disk,
     services.redis,
@@ -41,5 +42,6 @@ def examine(port: int) -> Iterator[Finding]:
         finding = check()
         if finding:
             yield finding
+    yield from configuration.secret_files()
     yield from services.vllm_servers()
     yield services.port(port)

@@ -57,6 +57,18 @@ def integrity() -> Finding | None:
     return ok("Integrity", f"{file.stat().st_size / 2**20:,.1f} MiB without damage")
 
 
+def privacy() -> Finding | None:
+    """Whether others on this machine may read what people wrote; None where there is no file."""
+    file, folder = _present(), Path(settings.BACKUP_FOLDER)
+    if file is None:
+        return None
+    open_to_others = [path for path in (file, folder) if path.exists() and path.stat().st_mode & 0o007]
+    if open_to_others:
+        names = " ".join(map(str, open_to_others))
+        return warning("Privacy", f"others on this machine may read {names}", f"Run chmod o-rwx {names}")
+    return ok("Privacy", "database and backups are not for others on this machine")
+
+
 def database_disk() -> Finding | None:
     """None where it is a server's."""
     file = _present()

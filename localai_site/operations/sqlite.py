@@ -14,6 +14,9 @@ BUSY_SECONDS = 20
 CLOSE_SECONDS = 2
 """How long a command that has just ended may take to let go of the file."""
 
+OTHERS = 0o007
+"""Who is neither the owner nor of the file's group."""
+
 
 class SQLite:
     """The database that is one file."""
@@ -68,6 +71,19 @@ class SQLite:
                 f"The backup needs about {needed // 2**20} MiB on that disk for a moment; {free // 2**20} MiB are "
                 "free. Free some space, or choose another disk."
             )
+
+
+def keep_private(path: Path) -> None:
+    """Make the file that is not there yet, or take it from all others on this machine; SQLite's own follow it."""
+    try:
+        if not path.exists():
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+            return
+        for each in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+            if each.exists() and each.stat().st_mode & OTHERS:
+                each.chmod(each.stat().st_mode & 0o777 & ~OTHERS)
+    except OSError:  # somebody else's file, or no folder: who uses it next says so
+        return
 
 
 def check(path: Path) -> None:

@@ -105,7 +105,8 @@ class Container:
         self.data.mkdir()
         python = folder / "python"
         python.write_text(
-            f'#!/bin/sh\n[ "$1" = -c ] && exec {sys.executable} "$@"\necho "$@"; echo "key $SECRET_KEY"\n'
+            f'#!/bin/sh\n[ "$1" = -c ] && exec {sys.executable} "$@"\n'
+            'echo "$@"; echo "key ${SECRET_KEY:-$(cat "$SECRET_KEY_FILE")}"\n'
         )
         python.chmod(0o755)
         self._environment = {"PATH": f"{folder}:/usr/bin:/bin", "DATA_FOLDER": str(self.data)}
@@ -139,6 +140,8 @@ def test_the_container_makes_its_secret_key_once_and_keeps_it(container: Contain
     assert len(kept.read_text()) > 50
     assert kept.stat().st_mode & 0o777 == 0o600
     assert "key given" in container.run("check", SECRET_KEY="given").stdout
+    (container.data / "given").write_text("of a file")
+    assert "key of a file" in container.run("check", SECRET_KEY_FILE=str(container.data / "given")).stdout
 
 
 def test_the_container_says_which_folder_it_cannot_write(container: Container) -> None:

@@ -185,6 +185,29 @@ def test_an_engine_without_its_server_is_found(monkeypatch: pytest.MonkeyPatch) 
     assert (found.level, found.fix) == (Level.PROBLEM, f"Run kill {left.pid}")
 
 
+def test_files_of_secrets_that_others_can_read(settings: Settings, tmp_path: Path) -> None:
+    secret = tmp_path / "secret_key"
+    secret.touch(0o600)
+    settings.SECRET_FILES = {"SECRET_KEY_FILE": secret}
+    assert not list(configuration.secret_files())
+    secret.chmod(0o640)
+    (found,) = configuration.secret_files()
+    assert (found.level, found.subject, found.fix) == (Level.WARNING, "SECRET_KEY_FILE", f"Run chmod 600 {secret}")
+
+
+def test_a_database_that_others_can_read(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, settings.BACKUP_FOLDER = tmp_path / "db.sqlite3", tmp_path / "backups"
+    monkeypatch.setattr(storage, "database_file", lambda: file)
+    assert storage.privacy() is None
+    file.touch(0o640)
+    settings.BACKUP_FOLDER.mkdir(0o700)
+    assert level(storage.privacy()) is Level.OK
+    file.chmod(0o644)
+    finding = storage.privacy()
+    assert finding
+    assert (finding.level, finding.fix) == (Level.WARNING, f"Run chmod o-rwx {file}")
+
+
 @pytest.mark.django_db
 def test_a_database_that_fits(settings: Settings, tmp_path: Path) -> None:
     settings.BACKUP_FOLDER = tmp_path

@@ -12,12 +12,15 @@ from django.test import RequestFactory
 
 from localai_site import policy
 from tests.conftest import NewSite
+from tests.site.conftest import ScriptedSite
 from tests.site_process import PASSWORD, SiteProcess
+from tests.viewer import Person
 
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -93,6 +96,31 @@ def test_what_fails_before_any_view_has_them(visitor: httpx.Client, secure_site:
         check(answer)
 
 
+def test_downloads_are_for_the_disk(scripted_site: ScriptedSite) -> None:
+    """A page that somebody wrote, imported or had the model write would otherwise be one of this site."""
+    ann = Person(scripted_site.site)
+    path = ann.new_conversation(scripted_site.site)
+    with httpx.Client(base_url=scripted_site.site.url, headers=ann.headers, trust_env=False, timeout=30) as client:
+        for address in (f"{path}export/markdown/", f"{path}export/json/", f"{path}export/harmony/", "/export/"):
+            file = client.get(address)
+            assert (address, file.status_code) == (address, 200)
+            assert file.headers["Content-Disposition"].startswith("attachment; ")
+            assert "html" not in file.headers["Content-Type"]
+            check(file)
+
+
+def test_streams_have_them(scripted_site: ScriptedSite) -> None:
+    headers = {"Authorization": f"Bearer {scripted_site.key}"}
+    body = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    with (
+        httpx.Client(base_url=scripted_site.site.url, headers=headers, trust_env=False, timeout=30) as client,
+        client.stream("POST", "/v1/chat/completions", json=body) as stream,
+    ):
+        assert stream.headers["Content-Type"].startswith("text/event-stream")
+        check(stream)
+        assert "[DONE]" in "".join(stream.iter_text())
+
+
 def test_a_wrong_name_of_the_host_is_told_as_its_reader_reads(visitor: httpx.Client) -> None:
     page = visitor.get("/", headers={"Host": "evil.invalid"})
     assert (page.status_code, "evil" in page.text) == (400, False)
@@ -102,6 +130,15 @@ def test_a_wrong_name_of_the_host_is_told_as_its_reader_reads(visitor: httpx.Cli
             told = visitor.get(path, headers={"Host": "evil.invalid", **headers})
             assert (told.status_code, told.json()["error"]["code"]) == (400, "bad_request")
             assert "ALLOWED_HOSTS" in told.json()["error"]["message"]
+
+
+def test_too_much_at_once_is_told_with_what_to_do(visitor: httpx.Client) -> None:
+    token = visitor.get("/accounts/login/").cookies["csrftoken"]
+    headers = {"Cookie": f"csrftoken={token}"}
+    told = visitor.post("/accounts/login/", data={"username": "x" * 3_000_000}, headers=headers)
+    assert told.status_code == 413
+    assert "send less of it" in told.text
+    check(told)
 
 
 def test_cookies_are_for_this_site_over_tls_alone(visitor: httpx.Client) -> None:
@@ -118,6 +155,11 @@ def test_cookies_are_for_this_site_over_tls_alone(visitor: httpx.Client) -> None
     assert cookies["sessionid"]["httponly"]
 
 
+@pytest.fixture(autouse=True)
+def no_reports_before() -> None:
+    policy._told.clear()
+
+
 def report(body: bytes) -> int:
     sent = RequestFactory().post("/policy/report/", body, content_type="application/csp-report")
     return policy.report(sent).status_code
@@ -127,15 +169,36 @@ def test_what_a_browser_tells_of_a_broken_policy_is_a_line_without_words(caplog:
     told = {
         "document-uri": "http://localhost/search/?q=secret",
         "effective-directive": "img-src",
-        "blocked-uri": "https://evil.invalid/\n" + "x" * 500,
+        "blocked-uri": "https://evil.invalid/secret\n" + "x" * 500,
         "script-sample": "secret",
     }
     assert report(json.dumps({"csp-report": told}).encode()) == 204
     (line,) = caplog.messages
-    assert "'localhost/search/' broke the policy: 'img-src' does not allow 'evil.invalid/" in line
-    assert "secret" not in line
-    assert "\n" not in line
-    assert len(line) < 400
+    assert line == "A page of 'localhost' broke the policy: 'img-src' does not allow 'evil.invalid'."
+
+
+@pytest.mark.parametrize(
+    ("blocked", "shown"),
+    [
+        ("inline", "'inline'"),
+        ("data", "'data'"),
+        ("data:text/plain,secret", "'data'"),
+        ("secret words", "something else"),
+        ("https://evil.invalid/secret?secret", "'evil.invalid'"),
+        ("https://" + "x" * 500, f"'{'x' * 60}'"),
+        ({"secret": "words"}, "something else"),
+        (None, "something else"),
+    ],
+)
+def test_of_what_is_blocked_no_words_are_told(blocked: object, shown: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert report(json.dumps({"csp-report": {"blocked-uri": blocked}}).encode()) == 204
+    assert caplog.messages[0].endswith(f"does not allow {shown}.")
+
+
+def test_of_very_many_reports_a_few_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(100):
+        assert report(b'{"csp-report": {}}') == 204
+    assert len(caplog.messages) == policy.REPORTS_AT_ONCE
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,17 @@ import logging
 import re
 import sqlite3
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import closing
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pytest_django import Settings
 
 from inference.errors import EngineDiedError
-from localai_site.logs import JsonFormatter, RequestFilter, TextFormatter
+from localai_site.logs import JsonFormatter, RequestFilter, TextFormatter, _secrets
 from tests.conftest import NewSite
 from tests.scripted_server import ScriptedServer, reply
 from tests.site.conftest import ScriptedSite, new_key
@@ -176,9 +178,38 @@ def test_no_log_quotes_an_exception_that_may_quote_people(formatter: logging.For
     except EngineDiedError:
         logged = record("chat.replies", "Answer %d broke.", 5)
         foreign = record("daphne.server", "Exception inside application: %s", cause)
+        whole = record("daphne.http_protocol", traceback.format_exc())
         asyncio = record("asyncio", f"Task exception was never retrieved\nfuture: <Task exception={cause!r}>")
     assert "Answer 5 broke." in logged
     assert "EngineDiedError: The engine broke." in logged
     assert "ValueError (its text is not logged)" in logged
     assert "Task exception was never retrieved" in asyncio
-    assert SECRET not in logged + foreign + asyncio
+    assert "ValueError (its text is not logged)" in whole
+    assert SECRET not in logged + foreign + whole + asyncio
+
+
+@pytest.fixture
+def no_known_secrets() -> Iterator[None]:
+    _secrets.cache_clear()
+    yield
+    _secrets.cache_clear()
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter("{request_id}: {message}", style="{"), JsonFormatter()])
+def test_no_log_has_a_key_or_a_password(
+    formatter: logging.Formatter, settings: Settings, no_known_secrets: None
+) -> None:
+    """Whoever quotes one: also an exception that may speak, and one of ours."""
+    longer = f"{SECRET}-the-longer"
+    settings.SECRETS = frozenset({SECRET, longer})
+    try:
+        raise OSError(longer)
+    except OSError:
+        record = logging.LogRecord(
+            "inference", logging.ERROR, __file__, 1, "No %s at redis://ann:short@redis", (SECRET,), sys.exc_info()
+        )
+    RequestFilter().filter(record)
+    logged = formatter.format(record)
+    assert "No … at redis://redis" in logged
+    assert "OSError: …" in logged
+    assert "-the-longer" not in logged

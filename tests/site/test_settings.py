@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.site_process import SiteProcess
+from localai_site.environment import SECRETS
+from tests.site_process import ROOT, SiteProcess
 
 
 @pytest.fixture
@@ -44,6 +45,70 @@ def test_a_bad_value_is_one_line(site: SiteProcess, name: str, value: str, told:
     assert told in done.stderr
     assert done.stderr.startswith("LocalAI cannot start: ")
     assert done.stderr.count("\n") == 1
+
+
+SECRET = "Rumpelstilzchen-7"
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_may_be_in_a_file(site: SiteProcess, name: str) -> None:
+    shown = {
+        "DATABASE_URL": (f"postgres://ann:{SECRET}@db/x", "s.DATABASES['default']['PASSWORD']"),
+        "REDIS_URL": (f"redis://:{SECRET}@redis", "s.CHANNEL_LAYERS['default']['CONFIG']['hosts'][0][9:-6]"),
+        "EMAIL_URL": (f"smtp://ann:{SECRET}@mail", "s.EMAIL_HOST_PASSWORD"),
+        "VLLM_SERVER_URL": (f"http://ann:{SECRET}@vllm", "s.VLLM_SERVER_URL[11:-5]"),
+    }
+    value, expression = shown.get(name, (SECRET, f"s.{name}"))
+    (site.folder / "secret").write_text(f"{value}\n")
+    del site.environment["SECRET_KEY"], site.environment["DATABASE_URL"]
+    given = {"SECRET_KEY": "x" * 50} | {f"{name}_FILE": str(site.folder / "secret"), "EMAIL_FROM": "a@example.org"}
+    given.pop(name, None)
+    code = f"from django.conf import settings as s; print({expression}, {SECRET!r} in s.SECRETS)"
+    done = site.manage("shell", "-v0", "-c", code, **given)
+    assert done.stdout.split() == [SECRET, "True"], done.stderr
+
+
+def test_a_secrets_file_that_cannot_be_used_is_one_line(site: SiteProcess, tmp_path: Path) -> None:
+    def told(name: str, content: bytes | None, **environment: str) -> str:
+        path = tmp_path / "secret"
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+        done = site.manage("check", **{f"{name}_FILE": str(path)} | environment)
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        return done.stderr.removeprefix("LocalAI cannot start: ").replace(str(path), "FILE")
+
+    assert told("HF_TOKEN", None) == "HF_TOKEN_FILE is 'FILE', which cannot be read: No such file or directory.\n"
+    assert told("HF_TOKEN", b"\xff") == "HF_TOKEN_FILE is 'FILE', which cannot be read: it is no text.\n"
+    assert told("HF_TOKEN", b" \n") == "HF_TOKEN_FILE is 'FILE'; it must be a file that is not empty.\n"
+    both = "SECRET_KEY and SECRET_KEY_FILE are both set; set one of them.\n"
+    assert told("SECRET_KEY", b"a" * 50) == both
+    wrong = "REDIS_URL is not shown, for it may hold a password; it must be an address that begins with redis:// "
+    assert told("REDIS_URL", f"reddis://:{SECRET}@redis".encode()).startswith(wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", f"postgrs://ann:{SECRET}@db/x"),
+        ("DATABASE_URL", f"postgres://ann:{SECRET}@db:port/x"),
+        ("REDIS_URL", f"redis://:{SECRET}@redis:port"),
+        ("EMAIL_URL", f"smtp://ann:{SECRET}@mail:port"),
+        ("VLLM_SERVER_URL", f"ftp://ann:{SECRET}@vllm"),
+    ],
+)
+def test_a_wrong_address_is_told_without_its_password(site: SiteProcess, name: str, value: str) -> None:
+    done = site.manage("check", **{name: value})
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"LocalAI cannot start: {name} is not shown")
+    assert done.stderr.count("\n") == 1
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_the_documents_name_what_may_be_in_a_file() -> None:
+    for name in ("README.md", ".env.template"):
+        assert ", ".join(f"`{each}`" if name == "README.md" else each for each in SECRETS) in (ROOT / name).read_text()
 
 
 def test_the_server_says_the_same_line(site: SiteProcess) -> None:

@@ -12,12 +12,19 @@ from localai_site.operations.database import database_file
 from localai_site.operations.errors import OperationError
 from localai_site.operations.occupancy import alone
 from localai_site.operations.schema import Schema, read_schema
+from localai_site.operations.sqlite import keep_private
 
 
 class Command(migrate.Command):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--no-backup", action="store_true", help="do not make a backup first")
+
+    def execute(self, *args: str, **options: object) -> str | None:
+        file = database_file()
+        if file:  # before Django's checks, which make it
+            keep_private(file)
+        return super().execute(*args, **options)
 
     def handle(self, *args: str, **options: object) -> None:
         is_change = not (options["plan"] or options["check_unapplied"]) and self._prepare(options)
