@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_NO_INPUT = 1
 
 .NOTPARALLEL:
-.PHONY: help prepare run test lint fix bench soak screenshots translations ci venv programs
+.PHONY: help prepare run test lint fix bench soak load chaos screenshots translations ci venv programs
 
 help:
 	@echo "make run    serve http://localhost:8000 (HOST=, PORT=)"
@@ -24,6 +24,8 @@ help:
 	@echo "make fix    let ruff format and repair"
 	@echo "make bench  what the site costs beside the bare engine (ARGS= goes to it: --quick, --only, --rounds)"
 	@echo "make soak   500 replies in a row: what do they leave in the server? (ARGS= goes to it: --replies, --redis)"
+	@echo "make chaos  everything breaks while ten people talk: is anything lost? (ARGS= goes to it: --seed, --faults, --house)"
+	@echo "make load   200 people at a complete site: which rate does it bear? (ARGS= goes to it: --rate, --users, --seconds, --processes)"
 	@echo "make screenshots   photograph the site's states into docs/screenshots/ (ARGS= goes to it: --only, --to)"
 	@echo "make translations   gather the texts of the site into locale/, and compile what is translated"
 	@echo "make ci     lint and test"
@@ -64,6 +66,14 @@ bench: venv programs
 soak: venv programs
 	@ENGINE=vllm $(install) base engine dev
 	@$(python) -m tests.soak $(ARGS)
+
+load: venv programs
+	@ENGINE=vllm $(install) base engine dev
+	@$(python) -m tests.load $(ARGS)
+
+chaos: venv programs
+	@ENGINE=vllm $(install) base engine dev
+	@$(python) -m tests.chaos $(ARGS)
 
 screenshots: venv programs
 	@ENGINE=vllm $(install) base engine dev

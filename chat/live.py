@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from copy import copy
 
 from chat import broadcast, fragments
 from chat.markdown.open_blocks import Change
@@ -40,6 +41,13 @@ class LiveMessage:
     def take(self, deltas: Sequence[Delta]) -> None:
         self._pending.extend(deltas)
         self._has_news.set()
+
+    def whole(self) -> Message:
+        """As it is now, with what was taken and is on no page yet: what belongs to the tokens read so far."""
+        whole = copy(self.message)
+        whole.thinking += _text_of(self._pending, Channel.ANALYSIS)
+        whole.text += _text_of(self._pending, Channel.FINAL)
+        return whole
 
     def gather(self) -> tuple[str, Change | None]:
         """Move what was taken into the message; return the new thinking, and how the answer changes."""

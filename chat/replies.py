@@ -248,16 +248,18 @@ class Reply:
     async def _save(self) -> bool:
         if self.is_saved or self.generation is None:
             return True
+        # Text and tokens of one moment, for both grow on while a thread writes them: Continue goes on from the tokens.
+        message = self.live.whole() if self.message.is_streaming else self.message
         try:
-            await database_sync_to_async(self._write)(self.generation.token_ids)
+            await database_sync_to_async(self._write)(message, list(self.generation.token_ids))
         except Exception:  # the database's fault; the next checkpoint may succeed
             metrics.CHECKPOINT_FAILURES.inc()
             logger.exception("Answer %d could not be saved for now.", self.message.pk)
             return False
         return True
 
-    def _write(self, token_ids: list[int]) -> None:
-        turns.save(self.message, token_ids)
+    def _write(self, message: Message, token_ids: list[int]) -> None:
+        turns.save(message, token_ids)
         self.is_wanted = Conversation.objects.kept().filter(pk=self.conversation.pk).exists()
 
 

@@ -45,7 +45,7 @@ class Credentials:
 
 
 async def authenticate(request: HttpRequest) -> Credentials:
-    """Raise ApiError 401 for nobody, 429 for who asks too often, 403 for a session without a CSRF token where it is due.
+    """Raise ApiError 401 for nobody, 429 for who asks too often, 403 for a session without the CSRF token it needs.
 
     Whoever sends an Authorization header is judged by it alone. The view must be csrf_exempt.
     """
