@@ -14,14 +14,22 @@ from django.utils import timezone
 
 from chat import trash
 from chat.models import Message, Status
+from chat.pace import Pace
 
 logger = logging.getLogger(__name__)
 
 ABANDONED_SECONDS = 10.0
 
+_pace = Pace()
 
-def mark_abandoned(silent_seconds: float = ABANDONED_SECONDS) -> None:
-    """Give replies that have been silent for so long their outcome."""
+
+def mark_abandoned() -> None:
+    """Give replies that have been silent for long their outcome; nearly free for who asks often."""
+    if _pace.is_due():
+        _mark_abandoned(ABANDONED_SECONDS)
+
+
+def _mark_abandoned(silent_seconds: float) -> None:
     limit = timezone.now() - timedelta(seconds=silent_seconds)
     abandoned = Message.objects.streaming().filter(saved_at__lte=limit)
     if abandoned.exists():
@@ -35,7 +43,7 @@ def recover_at_start() -> None:
     Of what was deleted before it ended nothing is left, either.
     """
     try:
-        mark_abandoned(ABANDONED_SECONDS if settings.REDIS_URL else 0.0)
+        _mark_abandoned(ABANDONED_SECONDS if settings.REDIS_URL else 0.0)
         trash.expunge()
     except DatabaseError as error:
         logger.error("The database cannot be used (%s). Run `python manage.py migrate`.", error)

@@ -11,12 +11,15 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from chat.models import Conversation, ConversationQuerySet
+from chat.pace import Pace
 
 logger = logging.getLogger(__name__)
 
 UNDO_SECONDS = 60
 SHOWN_AT_ONCE = 3
 AT_ONCE = 10
+
+_pace = Pace()
 
 
 def put(conversation: Conversation) -> None:
@@ -43,7 +46,9 @@ def waiting(user: AbstractBaseUser) -> list[Conversation]:
 
 
 def expunge() -> None:
-    """Delete for good what was not brought back, messages and all; cheap when there is nothing."""
+    """Delete for good what was not brought back, messages and all; nearly free for who asks often."""
+    if not _pace.is_due():
+        return
     limit = timezone.now() - timedelta(seconds=UNDO_SECONDS)
     due = Conversation.objects.filter(deleted_at__lte=limit)
     try:

@@ -100,6 +100,7 @@ def _passage(request: UserRequest, shown: Conversation, messages: list[Message])
 def _page(request: UserRequest, shown: Conversation, alert: str = "", status: int = 200) -> HttpResponse:
     recovery.mark_abandoned()
     trash.expunge()
+    shown.usual = request.preferences
     path = shown.page(key_of(request.GET.get("from", "")))
     edited = _edited(request, shown)
     draft = request.POST.get("prompt", edited.text if edited else "")

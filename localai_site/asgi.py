@@ -30,6 +30,7 @@ from localai_site.operations.errors import OperationError
 from localai_site.operations.guard import refuse_unfit_schema
 from localai_site.operations.occupancy import occupy
 from localai_site.statements import bound
+from localai_site.timers import keep_going
 
 application = AccessMiddleware(
     HeadersMiddleware(
@@ -44,6 +45,7 @@ application = AccessMiddleware(
 
 bound()
 guard()
+keep_going()
 try:
     occupy()
     refuse_unfit_schema()

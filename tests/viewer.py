@@ -51,6 +51,7 @@ class Person:
         """Its path."""
         headers = self.headers | {"X-CSRFToken": self.cookies["csrftoken"], "Referer": site.url}
         response = httpx.post(f"{site.url}/new/", headers=headers, trust_env=False, timeout=30, verify=WITHOUT_TLS)
+        assert response.status_code == httpx.codes.FOUND
         return urlsplit(response.headers["location"]).path
 
 

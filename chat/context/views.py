@@ -44,6 +44,7 @@ def meter(request: UserRequest, pk: UUID) -> HttpResponse:
     Asked by scripts alone: who is logged out meanwhile is not led to the log-in page in mid-sentence.
     """
     shown = get_object_or_404(Conversation.objects.for_user(request.user), pk=pk)
+    shown.usual = request.preferences
     form = DraftForm(request.POST)
     if not form.is_valid():
         return render(request, "chat/fragments/meter.html", {"error": form.error_text()})

@@ -68,6 +68,9 @@ class Conversation(models.Model):
 
     objects = ConversationQuerySet.as_manager()
 
+    usual: Preferences | None = None
+    """What its owner usually has, where that is known already: it need not be asked for again."""
+
     class Meta:
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
@@ -161,4 +164,4 @@ class Conversation(models.Model):
         return self._preferences().instructions if self.instructions is None else self.instructions
 
     def _preferences(self) -> Preferences:
-        return Preferences.objects.filter(pk=self.owner_id).first() or Preferences()
+        return self.usual or Preferences.objects.filter(pk=self.owner_id).first() or Preferences()

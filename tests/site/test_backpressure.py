@@ -36,9 +36,7 @@ def engine() -> Iterator[ScriptedServer]:
 
 @pytest.fixture(scope="module")
 def small_site(new_site: NewSite, engine: ScriptedServer) -> Iterator[SiteProcess]:
-    site = new_site(
-        ENGINE="vllm-server", VLLM_SERVER_URL=engine.url, MODEL_NAME="scripted", MAX_CONTEXT_TOKENS="60000"
-    )
+    site = new_site(ENGINE="vllm-server", VLLM_SERVER_URL=engine.url, MODEL_NAME="scripted", MAX_CONTEXT_TOKENS="60000")
     try:
         yield site.start().wait_ready()
     finally:
