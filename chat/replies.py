@@ -84,6 +84,8 @@ class Reply:
         self.message = Message()
         self.live = LiveMessage(self.message)
         self.generation: Generation | None = None
+        self.taken_tokens = 0
+        """Whose text is in the message, or goes there next; what was read since is saved neither way."""
         self.is_saved = False
         """Whether nothing is left to save."""
         self.is_wanted = True
@@ -128,6 +130,7 @@ class Reply:
         self.live = LiveMessage(self.message)
         self.generation = generation
         self._take(generation, generation.begun)
+        self.taken_tokens = generation.begun_tokens  # the engine may have written more meanwhile
         self.live.gather()
         _running.add(self)
         _save_first_at_exit()
@@ -159,7 +162,7 @@ class Reply:
         if self.message.is_streaming:
             self.message.status = Status.INTERRUPTED
         try:
-            turns.save(self.message, self.generation.token_ids)
+            turns.save(self.message, self._taken(self.generation))
         except DatabaseError:  # nobody is left to try again: the last checkpoint stays
             logger.exception("Answer %d could not be saved at the end.", self.message.pk)
 
@@ -176,6 +179,7 @@ class Reply:
             self._take(generation, await first)
             async for deltas in stream:
                 self._take(generation, deltas)
+            self.taken_tokens = len(generation.token_ids)  # the last ones may say nothing
             await self.live.flush()  # its last words do not wait for what its end takes
         except Exception:  # our own code: the generation has made all others an outcome
             generation.facts.error = generation.facts.error or gettext(
@@ -189,6 +193,7 @@ class Reply:
     def _take(self, generation: Generation, deltas: list[Delta]) -> None:
         turns.note(self.message, generation)
         self.live.take(deltas)
+        self.taken_tokens = len(generation.token_ids)
 
     async def _listen(self, generation: Generation) -> None:
         """Answer the pages, also after the channel layer was away for a while."""
@@ -251,12 +256,15 @@ class Reply:
         # Text and tokens of one moment, for both grow on while a thread writes them: Continue goes on from the tokens.
         message = self.live.whole() if self.message.is_streaming else self.message
         try:
-            await database_sync_to_async(self._write)(message, list(self.generation.token_ids))
+            await database_sync_to_async(self._write)(message, self._taken(self.generation))
         except Exception:  # the database's fault; the next checkpoint may succeed
             metrics.CHECKPOINT_FAILURES.inc()
             logger.exception("Answer %d could not be saved for now.", self.message.pk)
             return False
         return True
+
+    def _taken(self, generation: Generation) -> list[int]:
+        return generation.token_ids[: self.taken_tokens]
 
     def _write(self, message: Message, token_ids: list[int]) -> None:
         turns.save(message, token_ids)

@@ -64,6 +64,7 @@ class Generation:
         """What ended it, where that was no fault of the model."""
         self.begun: list[Delta] = []
         """What the tokens say that were there before the first leg."""
+        self.begun_tokens = 0
         self._engine = engine
         self._reader = Reader(rules or Rules())
         self._limit = sampling.max_tokens
@@ -81,6 +82,7 @@ class Generation:
         generation = cls(engine, begun.prompt, begun.sampling())
         generation.facts = begun.facts
         generation.begun = generation._reader.read(begun.token_ids)
+        generation.begun_tokens = len(generation.token_ids)
         generation._limit += len(begun.token_ids)
         generation._wants_answer = begun.answers_now
         return generation

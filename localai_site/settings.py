@@ -195,6 +195,11 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = environment.text("EMAIL_FROM")
 if CAN_SEND_EMAIL and not DEFAULT_FROM_EMAIL:
     raise ImproperlyConfigured("EMAIL_FROM is not set; EMAIL_URL needs it, such as localai@example.org.")
+if CAN_SEND_EMAIL and "*" in ALLOWED_HOSTS:
+    raise ImproperlyConfigured(
+        "ALLOWED_HOSTS is '*'; with EMAIL_URL it must list the names of the site: "
+        "links in letters would lead to whatever name a stranger asks by."
+    )
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # each as its speakers call it

@@ -138,6 +138,11 @@ class Viewer:
     def is_cut(self) -> bool:
         return self._reader.done()
 
+    @property
+    def close_code(self) -> int | None:
+        """With which it was closed."""
+        return self._socket.close_code
+
     # What it shows
 
     @property

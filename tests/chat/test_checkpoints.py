@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
 
 from chat import replies
 from chat.live import LiveMessage
-from chat.models import Conversation, Message, Role, TokenIdsField
+from chat.models import Conversation, Message, Role, Status, TokenIdsField
+from chat.replies import Reply
 from inference.parser import Channel, Delta, Parser
+from inference.reader import Reader
+from tests.chat.conftest import until
 from tests.chat.open_page import page_of
 from tests.scripted_server import ScriptedServer, reply
 
@@ -45,6 +50,44 @@ async def test_text_and_tokens_are_of_one_moment(
                 break
             await asyncio.sleep(0.01)
     assert moments > 5
+
+
+async def test_what_came_before_the_message_was_there_is_left_out(
+    scripted: ScriptedServer, ann: User, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine begins while the prompt is saved; a server that ends then saves no token without its text."""
+    read = threading.Event()
+    monkeypatch.setattr(Reader, "read", _told(Reader.read, read))
+    monkeypatch.setattr(Reply, "_beginning", _interrupted(read))
+    scripted.enqueue(reply("Let me count.", "One."), seconds_per_token=0.01)
+    async with page_of(ann, conversation) as page:
+        await page.ask("Count.")
+        await until(lambda: read.is_set())
+        while (saved := await conversation.messages.filter(role=Role.ASSISTANT).afirst()) is None or saved.is_streaming:
+            await asyncio.sleep(0.01)
+    assert saved.status == Status.INTERRUPTED
+    assert (saved.thinking, saved.text) == texts_of(TokenIdsField.unpack(saved.token_ids)) == ("", "")
+
+
+def _told(read: Callable[[Reader, list[int]], list[Delta]], event: threading.Event) -> Callable[..., list[Delta]]:
+    def reading(reader: Reader, token_ids: list[int]) -> list[Delta]:
+        deltas = read(reader, token_ids)
+        if deltas:
+            event.set()
+        return deltas
+
+    return reading
+
+
+def _interrupted(event: threading.Event) -> Callable[[Reply], object]:
+    beginning = Reply._beginning
+
+    def begin(self: Reply) -> object:
+        assert event.wait(20)
+        self.interrupt()
+        return beginning(self)
+
+    return begin
 
 
 def test_what_is_on_no_page_yet_is_part_of_the_whole() -> None:

@@ -24,6 +24,9 @@ MEGABYTE = 1024 * 1024
 ROOM_MEGABYTES = 16
 """By which a process may grow: what waits for one client, and what Python keeps for later."""
 
+TOO_LARGE, GONE = 1009, 1006
+"""How a socket is closed; a client that still sends may not hear the reason."""
+
 WORDS = "word " * 20_000
 
 
@@ -98,6 +101,17 @@ async def test_a_page_that_sends_without_an_end(small_site: SiteProcess, ann: Pe
         assert megabytes(small_site) < before + 3 * ROOM_MEGABYTES
         await other.send("nonsense")
         await other.until(lambda it: it.alert != "")
+
+
+async def test_a_frame_that_is_too_large(small_site: SiteProcess, ann: Person) -> None:
+    path = ann.new_conversation(small_site)
+    before = megabytes(small_site)
+    async with Viewer(ann, small_site, path) as viewer:
+        with suppress(ConnectionClosed):
+            await viewer.send("x" * 50 * MEGABYTE)
+        await viewer.until(lambda it: it.is_cut)
+        assert viewer.close_code in (None, TOO_LARGE, GONE)
+    assert megabytes(small_site) < before + ROOM_MEGABYTES
 
 
 async def test_a_program_that_reads_nothing(small_site: SiteProcess, engine: ScriptedServer, ann: Person) -> None:

@@ -68,6 +68,15 @@ def test_a_secret_may_be_in_a_file(site: SiteProcess, name: str) -> None:
     assert done.stdout.split() == [SECRET, "True"], done.stderr
 
 
+def test_letters_lead_to_names_that_the_site_has(site: SiteProcess) -> None:
+    letters = {"EMAIL_URL": "smtp://mail.example.org", "EMAIL_FROM": "a@example.org"}
+    done = site.manage("check", **letters, ALLOWED_HOSTS="chat.example.org,*")
+    assert done.returncode == 1
+    assert "with EMAIL_URL it must list the names of the site" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert site.manage("check", **letters, ALLOWED_HOSTS="chat.example.org").returncode == 0
+
+
 def test_a_secrets_file_that_cannot_be_used_is_one_line(site: SiteProcess, tmp_path: Path) -> None:
     def told(name: str, content: bytes | None, **environment: str) -> str:
         path = tmp_path / "secret"
