@@ -54,6 +54,8 @@ def kill_site(scene: Scene, fault: Fault) -> None:
 
 
 def end_site(scene: Scene, fault: Fault) -> None:
+    """A frozen one could not."""
+    thaw_site(scene, fault)
     scene.site(fault).stop(signal.SIGTERM)
 
 

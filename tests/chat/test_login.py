@@ -206,7 +206,7 @@ def test_the_time_before_is_shown(client: Client, ann: User) -> None:
     User.objects.update(last_login=timezone.now() - timedelta(days=400))
     assert log_in(client, password=PASSWORD)[0] == 302
     page = client.get("/settings/").content.decode()
-    assert "the time before on" in page
+    assert "Your log-in before this one" in page
     assert str((timezone.now() - timedelta(days=400)).year) in page
 
 
