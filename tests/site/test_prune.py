@@ -97,7 +97,7 @@ def test_what_nobody_can_use_any_more_always_goes(ann: User) -> None:
     Conversation.objects.create(owner=ann, title="empty", updated_at=NOW - timedelta(days=2))
     Conversation.objects.create(owner=ann, title="just begun")
     conversation(ann, "deleted", deleted_at=NOW - timedelta(minutes=2))
-    conversation(ann, "can be brought back", deleted_at=NOW)
+    conversation(ann, "can be brought back", deleted_at=timezone.now())
     assert prune() == {
         "expired sessions": 1,
         "stored responses beyond their time": 1,
