@@ -41,7 +41,7 @@ COME_BACK = 1000
 NOT_LOGGED_IN = 4401
 NOT_FOUND = 4404
 TOO_MANY = 4429
-MOST_FRAMES = 40
+MOST_FRAMES = 300
 FRAMES_SECONDS = 10.0
 """A page that sends more than so many in this time is not heard for a while."""
 ASK_AGAIN_SECONDS = 1.0

@@ -23,8 +23,9 @@ PATIENCE_SECONDS = 30.0
 """A client that takes nothing for so long is gone, whatever its system says."""
 LOOK_SECONDS = 0.05
 
-UNHEARD_MESSAGES = 30
-"""So many messages of a page may wait for the application: people type slower."""
+UNHEARD_MESSAGES, UNHEARD_LONG = 200, 30
+"""So many messages of a page may wait for the application, and so many before a long one does: people type slower."""
+LONG_BYTES = 32 * 1024
 
 
 class Transport(Protocol):
@@ -86,7 +87,8 @@ def _transport(connection: WebRequest | WebSocketProtocol) -> Transport | None:
 
 
 def _hear(connection: WebSocketProtocol, payload: bytes, is_binary: bool) -> None:
-    if connection.application_queue.qsize() >= UNHEARD_MESSAGES:
+    unheard = connection.application_queue.qsize()
+    if unheard >= (UNHEARD_LONG if len(payload) > LONG_BYTES else UNHEARD_MESSAGES):
         logger.info("A page that sent more than could be heard was left.")
         connection.transport.abortConnection()
         return

@@ -24,7 +24,7 @@ from chat.accounts import throttle
 from chat.accounts.throttle import HOUR_SECONDS, Limit, Tally
 
 NAME_AND_ADDRESS = Limit("name-and-address", 5, HOUR_SECONDS // 4)
-ADDRESS = Limit("address", 100, HOUR_SECONDS)
+ADDRESS = Limit("address", 300, HOUR_SECONDS)
 NAME = Limit("name", 100, HOUR_SECONDS)
 OWN = Limit("own-password", 10, HOUR_SECONDS // 4)
 """Of somebody who is logged in: it could be anybody at a screen that was left."""

@@ -15,7 +15,7 @@ from chat.accounts import throttle
 from chat.accounts.entering import enter
 from chat.accounts.throttle import HOUR_SECONDS, Limit
 
-ACCOUNTS = Limit("accounts", 10, HOUR_SECONDS)
+ACCOUNTS = Limit("accounts", 100, HOUR_SECONDS)
 """From one address."""
 
 

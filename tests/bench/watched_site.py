@@ -111,7 +111,7 @@ def watched_site(folder: Path, **settings: str) -> Iterator[WatchedSite]:
     engine.start()
     own = {"ENGINE": "vllm-server", "VLLM_SERVER_URL": engine.url, "MODEL_NAME": "scripted"}
     own |= {"DEFAULT_MAX_TOKENS": str(2 * (THINKING_TOKENS + ANSWER_TOKENS))}
-    site = SiteProcess(folder, **own, **settings).prepare()
+    site = SiteProcess(folder, MAX_SOCKETS_PER_USER="5000", **own, **settings).prepare()
     try:
         site.start().wait_ready()
         yield WatchedSite(site, engine, Visitor(site))

@@ -182,7 +182,7 @@ def test_the_old_password_and_the_address_are_guarded_too(client: Client, ann: U
     assert User.objects.get(pk=ann.pk).check_password(PASSWORD)
 
 
-def test_accounts_are_not_made_by_the_hundred(client: Client, settings: Settings) -> None:
+def test_accounts_are_not_made_without_an_end(client: Client, settings: Settings) -> None:
     settings.ALLOW_SIGNUP = True
     form = {"password1": "another-horse-8", "password2": "another-horse-8"}
     for number in range(ACCOUNTS.most):
