@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,8 +19,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as RedisAwayError
 
-from chat.accounts import guesses, throttle
-from chat.accounts.signup import ACCOUNTS
+from chat.accounts import guesses, signup, throttle
 from localai_site import settings as product
 from tests.services import RedisServer
 
@@ -27,6 +27,14 @@ pytestmark = pytest.mark.django_db
 
 PASSWORD = "correct-horse-7"
 WRONG = "That name and password do not match"
+
+
+@pytest.fixture(autouse=True)
+def soon_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The larger limits, made small: each log-in takes its time."""
+    monkeypatch.setattr(guesses, "ADDRESS", replace(guesses.ADDRESS, most=12))
+    monkeypatch.setattr(guesses, "NAME", replace(guesses.NAME, most=12))
+    monkeypatch.setattr(signup, "ACCOUNTS", replace(signup.ACCOUNTS, most=5))
 
 
 @pytest.fixture
@@ -185,7 +193,7 @@ def test_the_old_password_and_the_address_are_guarded_too(client: Client, ann: U
 def test_accounts_are_not_made_without_an_end(client: Client, settings: Settings) -> None:
     settings.ALLOW_SIGNUP = True
     form = {"password1": "another-horse-8", "password2": "another-horse-8"}
-    for number in range(ACCOUNTS.most):
+    for number in range(signup.ACCOUNTS.most):
         assert Client().post("/accounts/signup/", form | {"username": f"name{number}"}).status_code == 302
     told = Client().post("/accounts/signup/", form | {"username": "one-more"}).content.decode()
     assert "Too many tries" in told
