@@ -21,7 +21,8 @@ SAVED = """SELECT id, parent_id, role, status, text, thinking, error, token_ids
 FROM chat_message ORDER BY id"""
 OUTCOMES = {"complete", "length", "stopped", "interrupted", "failed"}
 AT_REST = ("localai_gate_held 0.0", "localai_sockets_open 0.0", "localai_replies_running 0.0")
-MAY_GROW = {"resident_mib": 40, "threads": 6, "descriptors": 12, "sockets": 8}
+MAY_GROW = {"resident_mib": 64, "threads": 6, "descriptors": 12, "sockets": 8}
+"""Memory once, by what the first errors take to be told; seventy faults take no more than twenty-five."""
 
 
 @dataclass(frozen=True, slots=True)
