@@ -62,7 +62,8 @@ REFUSALS = (
         429,
         ("rate_limit_exceeded", "insufficient_quota"),
         "The model is busy with other answers: try again after Retry-After seconds, or let the request wait for its "
-        "turn, `?wait=60`. Or (`insufficient_quota`) your limit for the day is reached, and Retry-After is midnight.",
+        "turn, `?wait=60`. Or (`insufficient_quota`) your limit for the day is reached, and Retry-After is midnight. "
+        "Or very many requests came within a minute.",
         ("Retry-After",),
     ),
     Refusal(
@@ -79,9 +80,9 @@ REFUSALS = (
     ),
 )
 
-ALWAYS = (401, 405, 500)
+ALWAYS = (401, 405, 429, 500)
 CHANGING = (*ALWAYS, 403)
-ASKING = (*CHANGING, 400, 413, 429, 503)
+ASKING = (*CHANGING, 400, 413, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Endpoint:
 
     @property
     def may_wait(self) -> bool:
-        return 429 in self.refusals
+        return 503 in self.refusals
 
 
 MODEL_PARAMETER = {"model": "The model's id as /v1/models has it; a slash in it may stay as it is."}

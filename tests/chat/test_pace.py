@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from chat import pace, recovery, trash
 from chat.models import Conversation, Message, Role, Status
@@ -53,7 +53,8 @@ def test_what_was_passed_over_is_done_a_second_later(ann: User, clock: list[floa
     assert not Conversation.objects.filter(pk=deleted.pk).exists()
 
 
-def test_a_start_looks_whoever_has_looked(ann: User) -> None:
+def test_a_start_looks_whoever_has_looked(ann: User, settings: Settings) -> None:
+    settings.REDIS_URL = ""  # of one process, with which all its answers have ended
     recovery.mark_abandoned()
     left = ann.conversations.create().messages.create(role=Role.ASSISTANT, status=Status.STREAMING)
     recovery.recover_at_start()

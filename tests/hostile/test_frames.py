@@ -107,6 +107,7 @@ def test_a_prompt_is_saved_or_refused(ann: Visitor, hosted: HostedSite, prompt: 
 @hostile(50)
 @given(query=texts)
 def test_addresses(bob: Visitor, hosted: HostedSite, quiet: str, query: str) -> None:
+    query = query[:500]  # an address is not longer
     for asked in (f"?seen={quote(query)}&from={quote(query)}", f"?{quote(query)}"):
         with opened(hosted, bob, quiet, asked) as socket:
             heard(socket, 'id="engine-status"')
