@@ -37,8 +37,8 @@ def is_missing(user: AbstractBaseUser | AnonymousUser) -> bool:
 
 def begun(user: User) -> TOTPDevice:
     """What is shown to the person's app, until a code of the app confirms it."""
-    device: TOTPDevice
-    device, _is_new = TOTPDevice.objects.get_or_create(user=user, confirmed=False, defaults={"name": NAME})
+    begun_before = TOTPDevice.objects.filter(user=user, confirmed=False).first()  # two clicks at once each make one
+    device: TOTPDevice = begun_before or TOTPDevice.objects.create(user=user, confirmed=False, name=NAME)
     return device
 
 

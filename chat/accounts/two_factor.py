@@ -26,8 +26,11 @@ PICTURE_PIXELS = 6
 """The side of a module."""
 
 
-class ConfirmForm(forms.Form):
-    """Makes the recovery codes; they are in `codes` then."""
+class ConfirmForm(PasswordForm):
+    """Makes the recovery codes; they are in `codes` then.
+
+    It asks for the password, too: who finds a screen that was left must not lock its person out.
+    """
 
     code = forms.CharField(
         label=gettext_lazy("The six digits that the app shows"),
@@ -35,17 +38,24 @@ class ConfirmForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
 
+    field_order = ("code", "password")
+
     def __init__(self, user: User, *arguments: object) -> None:
-        super().__init__(*arguments)  # type: ignore[arg-type]  # a form's
-        self._user = user
+        super().__init__(user, *arguments)
         self.codes: list[str] = []
 
-    def clean_code(self) -> str:
-        tallies = own_tallies(self._user, "code")
-        throttle.take(tallies)
-        self.codes = second_factor.confirm(self._user, self.cleaned_data["code"])
-        throttle.give_back(tallies)
-        return ""
+    def clean(self) -> None:
+        """The code is looked at, and used up, with the right password alone."""
+        if self.errors:
+            return
+        tallies = own_tallies(self.user, "code")
+        try:
+            throttle.take(tallies)
+            self.codes = second_factor.confirm(self.user, self.cleaned_data["code"])
+        except forms.ValidationError as error:
+            self.add_error("code", error)
+        else:
+            throttle.give_back(tallies)
 
 
 @never_cache  # it shows secrets

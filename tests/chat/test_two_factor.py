@@ -35,11 +35,15 @@ def app_code(user: User) -> str:
     return f"{TOTP(TOTPDevice.objects.get(user=user).bin_key).token():06d}"
 
 
+def confirm(client: Client, code: str, password: str = PASSWORD) -> str:
+    return client.post(PAGE, {"do": "confirm", "code": code, "password": password}).content.decode()
+
+
 def turn_on(client: Client, user: User) -> list[str]:
     """Return the recovery codes."""
     client.force_login(user)
     client.post(PAGE, {"do": "begin"})
-    page = client.post(PAGE, {"do": "confirm", "code": app_code(user)}).content.decode()
+    page = confirm(client, app_code(user))
     codes = re.findall(r"<li><code>(\w+)</code>", page)
     assert len(codes) == second_factor.RECOVERY_CODES
     return codes
@@ -73,16 +77,33 @@ def test_an_app_is_set_up_by_a_picture_or_a_key(client: Client, ann: User) -> No
     assert b"<svg" in picture.content
     assert b"style" not in picture.content
     assert not second_factor.is_on(ann)
-    refused = client.post(PAGE, {"do": "confirm", "code": "000000"}).content.decode()
-    assert "That code is not right" in refused
+    assert "That code is not right" in confirm(client, "000000")
     assert not second_factor.is_on(ann)
-    done = client.post(PAGE, {"do": "confirm", "code": f" {app_code(ann)[:3]} {app_code(ann)[3:]} "}).content.decode()
-    assert "they are shown only now" in done
+    assert "they are shown only now" in confirm(client, f" {app_code(ann)[:3]} {app_code(ann)[3:]} ")
     assert "Two-factor log-in is on" in client.get("/settings/").content.decode()
     again = client.get(PAGE).content.decode()
     assert "10 recovery codes are left" in again
     assert second_factor.secret_of(device) not in again
     assert client.get(f"{PAGE}picture.svg").status_code == 404
+
+
+def test_it_is_set_up_with_the_password_alone(client: Client, ann: User) -> None:
+    client.force_login(ann)
+    client.post(PAGE, {"do": "begin"})
+    code = app_code(ann)
+    assert "not your password" in confirm(client, code, "wrong")
+    assert not second_factor.is_on(ann)
+    assert "they are shown only now" in confirm(client, code)  # it was not used up
+
+
+def test_two_clicks_at_once_do_no_harm(client: Client, ann: User) -> None:
+    client.force_login(ann)
+    for _click in range(2):
+        TOTPDevice.objects.create(user=ann, confirmed=False, name=second_factor.NAME)
+    assert client.post(PAGE, {"do": "begin"})["Location"] == PAGE
+    shown = TOTPDevice.objects.earliest("pk")
+    assert second_factor.secret_of(shown) in client.get(PAGE).content.decode()
+    assert "they are shown only now" in confirm(client, f"{TOTP(shown.bin_key).token():06d}")
 
 
 def test_the_log_in_asks_for_the_apps_code(client: Client, ann: User, codes: list[str]) -> None:
