@@ -86,7 +86,9 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     redis, postgresql = RedisServer(folder), PostgreSQLServer(tmp_path_factory.mktemp("postgresql"))
     redis.start()
     postgresql.start()
-    site = SiteProcess(folder, ENGINE="vllm-server", MODEL_NAME="scripted", LOG_FORMAT=request.param, LOG_LEVEL="DEBUG")
+    patience = {"FIRST_TOKEN_TIMEOUT": "5", "NEXT_TOKEN_TIMEOUT": "5"}  # with an engine that is gone
+    kind = {"ENGINE": "vllm-server", "MODEL_NAME": "scripted", "LOG_FORMAT": request.param, "LOG_LEVEL": "DEBUG"}
+    site = SiteProcess(folder, **kind, **patience)
     with Redis.from_url(redis.url) as client:
         client.config_set("requirepass", SECRET)
     secrets = {
@@ -217,7 +219,7 @@ def test_the_doctor_tells_no_secret(house: House) -> None:
 def test_an_error_page_of_debug_hides_them(house: House) -> None:
     house.alter("chat_preset", "RENAME TO chat_preset_away")
     try:
-        done = house.site.manage("shell", "-v0", "-c", DEBUGGING, DEBUG="True", ALLOWED_HOSTS="*")
+        done = house.site.manage("shell", "-v0", "-c", DEBUGGING, DEBUG="True", ALLOWED_HOSTS="testserver")
     finally:
         house.alter("chat_preset_away", "RENAME TO chat_preset")
     assert done.stdout.split() == ["500", "True", "False"], done.stderr
